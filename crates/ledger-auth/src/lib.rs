@@ -1,0 +1,1 @@
+//! Tokens, scopes, the caller of a request, and how a refusal is told.

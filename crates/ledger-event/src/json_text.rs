@@ -1,0 +1,162 @@
+//! A JSON object kept as the text that came.
+
+use std::fmt;
+
+use serde::de::{self, Visitor};
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::limits::PAYLOAD_MAX_BYTES;
+
+/// A JSON object as text: number forms, key order and escapes as they came, white space outside
+/// strings removed, at most [`PAYLOAD_MAX_BYTES`].
+///
+/// In JSON it is the object itself, in MessagePack a string of JSON text. It is never parsed into a
+/// tree, so nothing of it can be lost on the way.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JsonText(Box<str>);
+
+/// Why a text is no payload.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JsonTextError {
+    /// The text is not JSON.
+    #[error("is not JSON: {reason}")]
+    NotJson {
+        /// What the parser said.
+        reason: String,
+    },
+    /// The text is JSON, but not an object.
+    #[error("is not a JSON object")]
+    NotAnObject,
+    /// The text is longer than [`PAYLOAD_MAX_BYTES`].
+    #[error("is {bytes} bytes of JSON: a payload is at most {PAYLOAD_MAX_BYTES} bytes")]
+    TooLong {
+        /// How long it is without white space.
+        bytes: usize,
+    },
+}
+
+impl JsonText {
+    /// Parses text that came from outside.
+    ///
+    /// # Errors
+    ///
+    /// When it is not JSON, not an object, or longer than [`PAYLOAD_MAX_BYTES`].
+    pub fn parse(text: &str) -> Result<Self, JsonTextError> {
+        let raw: &RawValue =
+            serde_json::from_str(text).map_err(|error| JsonTextError::NotJson { reason: error.to_string() })?;
+        Self::of_valid(raw.get())
+    }
+
+    /// The object as JSON text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn of_valid(text: &str) -> Result<Self, JsonTextError> {
+        if !text.starts_with('{') {
+            return Err(JsonTextError::NotAnObject);
+        }
+        let text = without_white_space(text);
+        if text.len() > PAYLOAD_MAX_BYTES {
+            return Err(JsonTextError::TooLong { bytes: text.len() });
+        }
+        Ok(Self(text.into_boxed_str()))
+    }
+}
+
+/// Removes white space outside strings from valid JSON.
+fn without_white_space(json: &str) -> String {
+    let mut kept = String::with_capacity(json.len());
+    let mut in_string = false;
+    let mut escaped = false;
+    let mut run_start = 0;
+    for (at, byte) in json.bytes().enumerate() {
+        if in_string {
+            in_string = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+        } else if byte == b'"' {
+            in_string = true;
+        } else if byte.is_ascii_whitespace() {
+            kept.push_str(&json[run_start..at]);
+            run_start = at + 1;
+        }
+    }
+    kept.push_str(&json[run_start..]);
+    kept
+}
+
+impl fmt::Debug for JsonText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for JsonText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return serializer.serialize_str(&self.0);
+        }
+        let raw: &RawValue = serde_json::from_str(&self.0).map_err(S::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+struct TextVisitor;
+
+impl Visitor<'_> for TextVisitor {
+    type Value = JsonText;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string of JSON text")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<JsonText, E> {
+        JsonText::parse(text).map_err(E::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for JsonText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return deserializer.deserialize_str(TextVisitor);
+        }
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        Self::of_valid(raw.get()).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keys_order_and_unicode_stay_as_they_came() {
+        let text = "{ \"b\" : 1.0e+2,\n \"a\":\t[1, 12345678901234567890123, \"\\u00e9 \\\" { \\\\\" ] }";
+        let kept = JsonText::parse(text).expect("it is an object");
+        assert_eq!(kept.as_str(), "{\"b\":1.0e+2,\"a\":[1,12345678901234567890123,\"\\u00e9 \\\" { \\\\\"]}");
+    }
+
+    #[test]
+    fn what_is_no_object_or_too_long_is_refused() {
+        assert_eq!(JsonText::parse("[1]"), Err(JsonTextError::NotAnObject));
+        assert!(matches!(JsonText::parse("{\"a\":}"), Err(JsonTextError::NotJson { .. })));
+        let filler = "x".repeat(PAYLOAD_MAX_BYTES - "{\"a\":\"\"}".len());
+        assert!(JsonText::parse(&format!("{{\"a\": \"{filler}\"}}")).is_ok());
+        assert_eq!(
+            JsonText::parse(&format!("{{\"a\":\"{filler}x\"}}")),
+            Err(JsonTextError::TooLong { bytes: PAYLOAD_MAX_BYTES + 1 })
+        );
+    }
+
+    #[test]
+    fn it_is_an_object_in_json_and_a_string_in_messagepack() {
+        let text = JsonText::parse(r#"{"n": 1e400}"#).expect("it is an object");
+        assert_eq!(serde_json::to_string(&text).expect("it is JSON"), r#"{"n":1e400}"#);
+        let packed = rmp_serde::to_vec_named(&text).expect("it is MessagePack");
+        assert_eq!(rmp_serde::from_slice::<String>(&packed).expect("it is a string"), r#"{"n":1e400}"#);
+        assert_eq!(rmp_serde::from_slice::<JsonText>(&packed).expect("it reads back"), text);
+    }
+}

@@ -1,0 +1,36 @@
+//! The words of the ledger: ids, events, their codec and validation, positions.
+//!
+//! This crate does no I/O and reads no clock. What is out of bounds is refused while it is parsed
+//! ([`parse_json`], [`EventDraft`]); an [`Event`] that exists is right.
+//!
+//! - A sender's JSON becomes an [`EventDraft`], is completed to an [`Event`], and is kept in the log
+//!   as a [`StoredEvent`].
+//! - Every bound is a constant in [`limits`].
+
+mod draft;
+mod event;
+mod field_error;
+mod id;
+mod json_text;
+pub mod limits;
+mod number;
+mod position;
+mod stored;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod text;
+mod time;
+
+pub use draft::{CompletedEvent, Completion, EventDraft};
+pub use event::{
+    AttemptFailed, AttemptStarted, AttemptSucceeded, DeliveryCancelled, DeliveryDescription, DeliveryRetryScheduled,
+    EmbeddedDelivery, Event, EventData, Kind,
+};
+pub use field_error::{FieldError, ParseError, parse_json};
+pub use id::{DeliveryId, EventId, EventType, IdError, SourceEventId, SubscriptionId, WorkspaceId};
+pub use json_text::{JsonText, JsonTextError};
+pub use number::{AttemptNumber, DurationMs, MaxAttempts, ResponseStatus};
+pub use position::Position;
+pub use stored::{Body, BodySlot, StoredEvent, StoredEventError};
+pub use text::{Headers, Url, UrlError};
+pub use time::{Timestamp, TimestampError};

@@ -1,0 +1,1 @@
+//! The write side: parse, validate and append events, as a library and over HTTP.

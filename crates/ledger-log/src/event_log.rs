@@ -1,0 +1,171 @@
+//! What every log does.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use ledger_event::{CompletedEvent, EventId, Position, StoredEvent, Timestamp};
+use tokio::sync::watch;
+
+/// The source of an error below the log, whatever the engine.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An append-only log of events, in one order, by position.
+///
+/// `append` may be called from anywhere; `chunk_at` reads files and belongs off the async runtime.
+pub trait EventLog: Send + Sync + 'static {
+    /// Appends the events of one request: all of them, in order, in one chunk, or none.
+    ///
+    /// An event whose (workspace, id) is in the idempotence window with the same content is a
+    /// duplicate: not stored again, and acknowledged once its original is durable.
+    /// The answer comes when everything it speaks of survives power loss.
+    fn append(&self, request: Append) -> PendingAppend;
+
+    /// The last durable event.
+    fn head(&self) -> Head {
+        *self.watch_head().borrow()
+    }
+
+    /// The last durable event, and each later one.
+    fn watch_head(&self) -> watch::Receiver<Head>;
+
+    /// Reads the chunk that holds the event at `position`; `None` when it is beyond the head.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Damaged`] when what is stored does not match its checksums or the chain.
+    fn chunk_at(&self, position: Position) -> Result<Option<Chunk>, LogError>;
+
+    /// Whether the log takes appends; if not, why it stopped.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Stopped`] once a write or sync has failed.
+    fn check_writable(&self) -> Result<(), LogError>;
+}
+
+/// An append under way.
+pub type PendingAppend = Pin<Box<dyn Future<Output = Result<Appended, AppendError>> + Send>>;
+
+/// The events of one request.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// The events, in the sender's order.
+    pub events: Vec<CompletedEvent>,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// How many events were stored.
+    pub appended: u64,
+    /// How many were stored before, or stood in the request before.
+    pub duplicates: u64,
+    /// First and last position of those stored; `None` when all were duplicates.
+    pub positions: Option<(Position, Position)>,
+    /// Once views have reached this position, they show every event of the request, duplicates too.
+    pub readable_at: Position,
+}
+
+/// A link of the chain: the hash of a chunk and, through it, of everything before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ChainHash(pub [u8; 32]);
+
+impl ChainHash {
+    /// Before the first chunk.
+    pub const START: ChainHash = ChainHash([0; 32]);
+}
+
+impl fmt::Display for ChainHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ChainHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The end of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The last durable position; [`Position::START`] of an empty log.
+    pub position: Position,
+    /// The hash of the chunk that ends there; [`ChainHash::START`] of an empty log.
+    pub hash: ChainHash,
+}
+
+/// The events of one group commit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chunk {
+    /// The position of its first event.
+    pub first: Position,
+    /// When it was made durable by our clock; never earlier than that of the chunk before.
+    pub recorded_at: Timestamp,
+    /// The hash of the chunk before.
+    pub previous: ChainHash,
+    /// The hash of this one.
+    pub hash: ChainHash,
+    /// Its events, at least one.
+    pub events: Vec<StoredEvent>,
+}
+
+impl Chunk {
+    /// The position of its last event.
+    #[must_use]
+    pub fn last(&self) -> Position {
+        self.first.plus(self.events.len() as u64 - 1)
+    }
+}
+
+/// Why a request was not appended. Nothing of it was stored, unless the log stopped: then it may or
+/// may not be found after a restart, and sending it again under the same ids is safe.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// More requests wait than the queue holds.
+    #[error("the append queue is full")]
+    QueueFull,
+    /// An id was used before, with other content.
+    #[error("event {index} reuses the id {id} with other content")]
+    IdReused {
+        /// Which event of the request, from 0.
+        index: usize,
+        /// Its id.
+        id: EventId,
+    },
+    /// The log takes no appends any more.
+    #[error("the log has stopped")]
+    Stopped(#[source] LogError),
+}
+
+/// What can go wrong below the log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// It cannot be opened.
+    #[error("cannot open the log")]
+    Open(#[source] BoxError),
+    /// It cannot be read.
+    #[error("cannot read the log at position {position}")]
+    Read {
+        /// Where.
+        position: Position,
+        /// Why.
+        source: BoxError,
+    },
+    /// What is stored does not match its checksums or the chain.
+    #[error("the chunk at position {position} is damaged: {reason}")]
+    Damaged {
+        /// The first position of the chunk.
+        position: Position,
+        /// What does not match.
+        reason: String,
+    },
+    /// A write or sync failed, or the log was closed; it takes no appends until it is opened again.
+    #[error("the log takes no appends: {reason}")]
+    Stopped {
+        /// What failed.
+        reason: String,
+    },
+}

@@ -1,0 +1,1 @@
+//! The projections: pure folds of events into rows, and the loop that runs them.

@@ -1,0 +1,1 @@
+//! The read side over HTTP: the two documented endpoints, from the views alone.
