@@ -1,1 +1,13 @@
-//! The projections: pure folds of events into rows, and the loop that runs them.
+//! The projections: how events become rows, and the loop that keeps the rows current.
+//!
+//! [`fold`] is pure: no clock, no randomness, no I/O. [`Projector`] reads the log in order, folds and
+//! commits; a commit carries its checkpoint, so a crash neither loses an event nor folds one twice in
+//! effect. Live views and views made again from position 1 are the same code, and the same rows.
+
+pub mod fold;
+mod project;
+mod projector;
+mod run;
+
+pub use projector::{Projector, ProjectorError};
+pub use run::{Projecting, start};

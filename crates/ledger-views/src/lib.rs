@@ -1,1 +1,33 @@
-//! The rows of the views, their layout in sled, the readers and the one writer.
+//! The materialized views: the rows, their layout in sled, the readers and the one writer.
+//!
+//! A view is a fold of the log and can be thrown away: whatever is here can be made again from
+//! position 1. This crate knows what rows look like and where they lie; how events become rows is the
+//! projector's. It cannot see the log.
+//!
+//! - [`DeliveryState`] is what is kept of a delivery; [`DeliveryRow`] is what is shown of it.
+//! - [`ViewWriter`] is the only writer; each commit carries a [`Checkpoint`] and is atomic.
+//! - [`ReadModel`] answers; every answer is of one commit and carries its position.
+
+mod checkpoint;
+mod keys;
+mod list;
+mod list_tree;
+mod read_model;
+mod row;
+mod rows;
+mod state;
+mod stats;
+mod store;
+mod writer;
+
+pub use checkpoint::Checkpoint;
+pub use keys::{DeliveryKey, SubscriptionKey};
+pub use list::{ListEntry, ListId};
+pub use read_model::{DeliveryPage, PageRequest, ReadModel, StatsAnswer, WaitTimeout};
+pub use row::{DeliveryRow, Outcome, Status};
+pub use state::{
+    Attempt, Cancelled, DeliveryState, DescribedBy, Description, EventKey, Finish, FinishTexts, Rescheduled,
+};
+pub use stats::{Stats, StatsShare};
+pub use store::{Views, ViewsError, ViewsOptions};
+pub use writer::ViewWriter;

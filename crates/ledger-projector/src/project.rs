@@ -1,0 +1,102 @@
+//! From one event to the rows it changes.
+
+use ledger_event::{Event, Position};
+use ledger_views::{
+    Checkpoint, DeliveryKey, DeliveryState, ListEntry, ListId, StatsShare, SubscriptionKey, ViewWriter, ViewsError,
+};
+
+use crate::fold::fold;
+
+/// Folds an event into its delivery, its subscription's stats and the lists, within the commit under way.
+pub(crate) fn project(
+    writer: &mut ViewWriter,
+    checkpoint: &mut Checkpoint,
+    position: Position,
+    event: Event,
+) -> Result<(), ViewsError> {
+    let subscription =
+        SubscriptionKey { workspace_id: event.workspace_id.clone(), subscription_id: event.subscription_id.clone() };
+    let key = DeliveryKey { subscription, delivery_id: event.delivery_id.clone() };
+    let before = writer.delivery(&key)?;
+    let mut after = before.clone().unwrap_or_else(|| DeliveryState::new(position));
+    let folded = fold(&mut after, event);
+    if before.as_ref() != Some(&after) {
+        relist(writer, checkpoint, &key, before.as_ref(), &after)?;
+        recount(writer, &key.subscription, before.as_ref(), &after)?;
+        writer.put_delivery(key.clone(), after);
+    }
+    if let Some(payload) = folded.payload {
+        writer.put_payload(key, payload);
+    }
+    checkpoint.position = position;
+    Ok(())
+}
+
+/// Where a delivery stands: in the waiting list by its first position, or in history by its creation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Waiting(i64),
+    Listed(i64),
+}
+
+fn place_of(state: &DeliveryState) -> Place {
+    match &state.description {
+        Some(description) => Place::Listed(description.created_at.as_micros()),
+        None => Place::Waiting(i64::try_from(state.first_position.get()).expect("a log never holds 2^63 events")),
+    }
+}
+
+fn relist(
+    writer: &mut ViewWriter,
+    checkpoint: &mut Checkpoint,
+    key: &DeliveryKey,
+    before: Option<&DeliveryState>,
+    after: &DeliveryState,
+) -> Result<(), ViewsError> {
+    let (old, new) = (before.map(place_of), place_of(after));
+    if old == Some(new) {
+        return Ok(());
+    }
+    if let Some(old) = old {
+        for list in lists_of(old, key) {
+            let was_there = writer.unlist(&list, &entry(old, key))?;
+            assert!(was_there, "a delivery stands in the lists that its state says");
+        }
+        checkpoint.waiting_count -= u64::from(matches!(old, Place::Waiting(_)));
+    }
+    for list in lists_of(new, key) {
+        let is_new = writer.list(&list, entry(new, key))?;
+        assert!(is_new, "a delivery stands in a list once");
+    }
+    checkpoint.waiting_count += u64::from(matches!(new, Place::Waiting(_)));
+    Ok(())
+}
+
+fn lists_of(place: Place, key: &DeliveryKey) -> Vec<ListId> {
+    let workspace_id = key.subscription.workspace_id.clone();
+    match place {
+        Place::Waiting(_) => vec![ListId::Waiting(workspace_id)],
+        Place::Listed(_) => vec![ListId::Workspace(workspace_id), ListId::Subscription(key.subscription.clone())],
+    }
+}
+
+fn entry(place: Place, key: &DeliveryKey) -> ListEntry {
+    let (Place::Waiting(order) | Place::Listed(order)) = place;
+    ListEntry { order, delivery_id: key.delivery_id.clone(), subscription_id: key.subscription.subscription_id.clone() }
+}
+
+fn recount(
+    writer: &mut ViewWriter,
+    subscription: &SubscriptionKey,
+    before: Option<&DeliveryState>,
+    after: &DeliveryState,
+) -> Result<(), ViewsError> {
+    if after.description.is_none() {
+        return Ok(());
+    }
+    let (old, new) = (before.map(StatsShare::of).unwrap_or_default(), StatsShare::of(after));
+    let stats = writer.stats_mut(subscription)?;
+    stats.change(old, new);
+    stats.raise_maxima(after);
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! Answers from the views.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger_event::{JsonText, Position, WorkspaceId};
+use tokio::sync::watch;
+
+use crate::keys::{self, DeliveryKey, SubscriptionKey};
+use crate::list::{ListEntry, ListId};
+use crate::list_tree::{Node, Nodes};
+use crate::row::DeliveryRow;
+use crate::rows;
+use crate::state::DeliveryState;
+use crate::stats::Stats;
+use crate::store::{Shared, ViewsError};
+
+/// Answers from the views. Clones share them.
+///
+/// Every answer is of one commit, and says which. Reads block and belong off the async runtime.
+#[derive(Clone, Debug)]
+pub struct ReadModel {
+    shared: Arc<Shared>,
+}
+
+/// Which deliveries are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageRequest {
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// Only this subscription's, if given.
+    pub subscription_id: Option<ledger_event::SubscriptionId>,
+    /// How many of the newest are passed over.
+    pub offset: u64,
+    /// At most so many rows.
+    pub limit: usize,
+}
+
+/// A page of deliveries, newest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryPage {
+    /// The commit it is of.
+    pub position: Position,
+    /// How many deliveries there are in all.
+    pub total: u64,
+    /// The rows of the page, by `created_at` falling, then delivery id falling.
+    pub rows: Vec<DeliveryRow>,
+}
+
+/// The stats of a subscription.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatsAnswer {
+    /// The commit they are of.
+    pub position: Position,
+    /// The figures; zeros for a subscription never seen.
+    pub stats: Stats,
+}
+
+/// The views did not reach the position in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the views stand at position {reached} and have not reached {wanted} in time")]
+pub struct WaitTimeout {
+    /// Where they stand.
+    pub reached: Position,
+    /// What was waited for.
+    pub wanted: Position,
+}
+
+impl ReadModel {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The position that the views have reached.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        *self.shared.position.borrow()
+    }
+
+    /// The position that the views have reached, and each later one.
+    #[must_use]
+    pub fn watch_position(&self) -> watch::Receiver<Position> {
+        self.shared.position.subscribe()
+    }
+
+    /// Waits until the views have reached a position.
+    ///
+    /// # Errors
+    ///
+    /// When that takes longer than `at_most`.
+    pub async fn reached(&self, wanted: Position, at_most: Duration) -> Result<(), WaitTimeout> {
+        let mut position = self.watch_position();
+        let waiting = position.wait_for(|reached| *reached >= wanted);
+        match tokio::time::timeout(at_most, waiting).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(WaitTimeout { reached: self.position(), wanted }),
+        }
+    }
+
+    /// How many deliveries wait for their description.
+    #[must_use]
+    pub fn waiting_count(&self) -> u64 {
+        self.shared.checkpoint.read().expect("no commit panicked").waiting_count
+    }
+
+    /// The deliveries of a workspace that wait for their description, those that came last first.
+    ///
+    /// # Errors
+    ///
+    /// When the views cannot be read.
+    pub fn waiting(&self, workspace_id: WorkspaceId, offset: u64, limit: usize) -> Result<Vec<ListEntry>, ViewsError> {
+        let _commit = self.shared.checkpoint.read().expect("no commit panicked");
+        self.newest(&ListId::Waiting(workspace_id), offset, limit).map(|(_, entries)| entries)
+    }
+
+    /// The stats of a subscription.
+    ///
+    /// # Errors
+    ///
+    /// When the views cannot be read.
+    pub fn stats(&self, subscription: &SubscriptionKey) -> Result<StatsAnswer, ViewsError> {
+        let commit = self.shared.checkpoint.read().expect("no commit panicked");
+        let stats = self.shared.row(&keys::stats(subscription))?.unwrap_or_default();
+        Ok(StatsAnswer { position: commit.position, stats })
+    }
+
+    /// A page of deliveries.
+    ///
+    /// # Errors
+    ///
+    /// When the views cannot be read.
+    pub fn deliveries(&self, request: PageRequest) -> Result<DeliveryPage, ViewsError> {
+        let list = match request.subscription_id {
+            None => ListId::Workspace(request.workspace_id.clone()),
+            Some(subscription_id) => {
+                ListId::Subscription(SubscriptionKey { workspace_id: request.workspace_id.clone(), subscription_id })
+            }
+        };
+        let commit = self.shared.checkpoint.read().expect("no commit panicked");
+        let (total, entries) = self.newest(&list, request.offset, request.limit)?;
+        let mut rows = Vec::with_capacity(entries.len());
+        for entry in entries {
+            rows.push(self.row(&request.workspace_id, entry)?);
+        }
+        Ok(DeliveryPage { position: commit.position, total, rows })
+    }
+
+    fn newest(&self, list: &ListId, offset: u64, limit: usize) -> Result<(u64, Vec<ListEntry>), ViewsError> {
+        let root = self.shared.list_root(list)?;
+        let entries = root.newest(&mut StoredNodes { shared: &self.shared, list }, offset, limit)?;
+        Ok((root.total, entries))
+    }
+
+    fn row(&self, workspace_id: &WorkspaceId, entry: ListEntry) -> Result<DeliveryRow, ViewsError> {
+        let subscription =
+            SubscriptionKey { workspace_id: workspace_id.clone(), subscription_id: entry.subscription_id };
+        let delivery = DeliveryKey { subscription, delivery_id: entry.delivery_id };
+        let key = keys::delivery(&delivery);
+        let damaged = || ViewsError::Damaged { key: key.escape_ascii().to_string() };
+        let state: DeliveryState = self.shared.row(&key)?.ok_or_else(damaged)?;
+        let payload = rows::get(&self.shared.tree, &keys::payload(&delivery))?
+            .map(|text| std::str::from_utf8(&text).ok().and_then(|text| JsonText::parse(text).ok()).ok_or_else(damaged))
+            .transpose()?;
+        DeliveryRow::of(delivery.delivery_id, delivery.subscription.subscription_id, state, payload).ok_or_else(damaged)
+    }
+}
+
+/// The committed nodes of a list.
+struct StoredNodes<'a> {
+    shared: &'a Shared,
+    list: &'a ListId,
+}
+
+impl Nodes for StoredNodes<'_> {
+    type Error = ViewsError;
+
+    fn node(&mut self, number: u64) -> Result<Node, ViewsError> {
+        self.shared.list_node(self.list, number)
+    }
+}

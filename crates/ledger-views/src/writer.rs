@@ -1,0 +1,199 @@
+//! The one writer of the views.
+//!
+//! Changes gather in memory and become visible and durable together, with the checkpoint, when they
+//! are committed. What is gathered is bounded by how many events the caller folds into one commit.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ledger_event::JsonText;
+
+use crate::checkpoint::Checkpoint;
+use crate::keys::{self, DeliveryKey, SubscriptionKey};
+use crate::list::{ListEntry, ListId};
+use crate::list_tree::{ListRoot, Node, Nodes, NodesMut};
+use crate::rows;
+use crate::state::DeliveryState;
+use crate::stats::Stats;
+use crate::store::{Shared, ViewsError};
+
+/// The one writer of the views.
+#[derive(Debug)]
+pub struct ViewWriter {
+    shared: Arc<Shared>,
+    deliveries: HashMap<DeliveryKey, DeliveryState>,
+    payloads: HashMap<DeliveryKey, Option<JsonText>>,
+    stats: HashMap<SubscriptionKey, Stats>,
+    lists: HashMap<ListId, PendingList>,
+}
+
+/// A list with what changed of it; a node that was removed is `None`.
+#[derive(Debug)]
+struct PendingList {
+    root: ListRoot,
+    nodes: HashMap<u64, Option<Node>>,
+}
+
+impl ViewWriter {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            deliveries: HashMap::new(),
+            payloads: HashMap::new(),
+            stats: HashMap::new(),
+            lists: HashMap::new(),
+        }
+    }
+
+    /// The checkpoint of the last commit.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        *self.shared.checkpoint.read().expect("no commit panicked")
+    }
+
+    /// The state of a delivery, with what is not committed yet.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn delivery(&self, key: &DeliveryKey) -> Result<Option<DeliveryState>, ViewsError> {
+        match self.deliveries.get(key) {
+            Some(state) => Ok(Some(state.clone())),
+            None => self.shared.row(&keys::delivery(key)),
+        }
+    }
+
+    /// Puts the state of a delivery.
+    pub fn put_delivery(&mut self, key: DeliveryKey, state: DeliveryState) {
+        self.deliveries.insert(key, state);
+    }
+
+    /// Puts the payload of a delivery, or takes it away.
+    pub fn put_payload(&mut self, key: DeliveryKey, payload: Option<JsonText>) {
+        self.payloads.insert(key, payload);
+    }
+
+    /// The stats of a subscription, to be changed.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read.
+    pub fn stats_mut(&mut self, key: &SubscriptionKey) -> Result<&mut Stats, ViewsError> {
+        if !self.stats.contains_key(key) {
+            let stats = self.shared.row(&keys::stats(key))?.unwrap_or_default();
+            self.stats.insert(key.clone(), stats);
+        }
+        Ok(self.stats.get_mut(key).expect("it was just put there"))
+    }
+
+    /// Puts an entry into a list; `false` when it stands there already.
+    ///
+    /// # Errors
+    ///
+    /// When the list cannot be read.
+    pub fn list(&mut self, list: &ListId, entry: ListEntry) -> Result<bool, ViewsError> {
+        self.change_list(list, |root, nodes| root.insert(nodes, entry))
+    }
+
+    /// Takes an entry out of a list; `false` when it does not stand there.
+    ///
+    /// # Errors
+    ///
+    /// When the list cannot be read.
+    pub fn unlist(&mut self, list: &ListId, entry: &ListEntry) -> Result<bool, ViewsError> {
+        self.change_list(list, |root, nodes| root.remove(nodes, entry))
+    }
+
+    fn change_list<T>(
+        &mut self,
+        list: &ListId,
+        change: impl FnOnce(&mut ListRoot, &mut PendingNodes<'_>) -> Result<T, ViewsError>,
+    ) -> Result<T, ViewsError> {
+        if !self.lists.contains_key(list) {
+            let root = self.shared.list_root(list)?;
+            self.lists.insert(list.clone(), PendingList { root, nodes: HashMap::new() });
+        }
+        let pending = self.lists.get_mut(list).expect("it was just put there");
+        let mut nodes = PendingNodes { shared: &self.shared, list, changed: &mut pending.nodes };
+        change(&mut pending.root, &mut nodes)
+    }
+
+    /// Makes all changes visible together, and durable in order: after a crash the views stand at this
+    /// checkpoint or at an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be written.
+    pub fn commit(&mut self, checkpoint: Checkpoint) -> Result<(), ViewsError> {
+        let mut batch = sled::Batch::default();
+        for (key, state) in self.deliveries.drain() {
+            rows::put(&mut batch, &keys::delivery(&key), &rows::encode(&state));
+        }
+        for (key, payload) in self.payloads.drain() {
+            match payload {
+                Some(payload) => rows::put(&mut batch, &keys::payload(&key), payload.as_str().as_bytes()),
+                None => batch.remove(keys::payload(&key)),
+            }
+        }
+        for (key, stats) in self.stats.drain() {
+            rows::put(&mut batch, &keys::stats(&key), &rows::encode(&stats));
+        }
+        for (list, pending) in self.lists.drain() {
+            rows::put(&mut batch, &keys::list_root(&list), &rows::encode(&pending.root));
+            for (number, node) in pending.nodes {
+                let key = keys::list_node(&list, number);
+                match node {
+                    Some(node) => rows::put(&mut batch, &key, &rows::encode(&node)),
+                    None => batch.remove(key),
+                }
+            }
+        }
+        rows::put(&mut batch, keys::CHECKPOINT, &rows::encode(&checkpoint));
+        let mut current = self.shared.checkpoint.write().expect("no commit panicked");
+        self.shared.tree.apply_batch(batch).map_err(ViewsError::Write)?;
+        *current = checkpoint;
+        drop(current);
+        self.shared.position.send_replace(checkpoint.position);
+        Ok(())
+    }
+
+    /// Writes what is committed to the disk, so that less is to be folded again at the next start.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn flush(&self) -> Result<(), ViewsError> {
+        self.shared.db.flush().map(drop).map_err(ViewsError::Write)
+    }
+}
+
+/// The nodes of a list, with what is not committed yet.
+struct PendingNodes<'a> {
+    shared: &'a Shared,
+    list: &'a ListId,
+    changed: &'a mut HashMap<u64, Option<Node>>,
+}
+
+impl Nodes for PendingNodes<'_> {
+    type Error = ViewsError;
+
+    fn node(&mut self, number: u64) -> Result<Node, ViewsError> {
+        match self.changed.get(&number) {
+            Some(Some(node)) => Ok(node.clone()),
+            Some(None) => {
+                Err(ViewsError::Damaged { key: keys::list_node(self.list, number).escape_ascii().to_string() })
+            }
+            None => self.shared.list_node(self.list, number),
+        }
+    }
+}
+
+impl NodesMut for PendingNodes<'_> {
+    fn put(&mut self, number: u64, node: Node) {
+        self.changed.insert(number, Some(node));
+    }
+
+    fn remove(&mut self, number: u64) {
+        self.changed.insert(number, None);
+    }
+}
