@@ -20,6 +20,13 @@ impl FieldError {
         Self { field: field.into(), problem: problem.into() }
     }
 
+    /// The bound that the field crossed, in words, where the problem states one.
+    #[must_use]
+    pub fn bound(&self) -> Option<&str> {
+        let (_, bound) = self.problem.split_once(", expected ").or_else(|| self.problem.split_once(": "))?;
+        Some(bound)
+    }
+
     pub(crate) fn missing(field: &'static str) -> Self {
         Self::new(field, "is missing")
     }
@@ -135,6 +142,19 @@ mod tests {
             refusal(r#"{"kind":"attempt.begun"}"#)
                 .starts_with("kind is an unknown variant `attempt.begun`, expected one of")
         );
+    }
+
+    #[test]
+    fn the_bound_stands_by_itself_where_there_is_one() {
+        let start = r#"{"kind":"attempt.started","subscription_id":"s""#;
+        let bound = |json: &str| match parse_json::<EventDraft>(json.as_bytes()) {
+            Err(ParseError::Field(error)) => error.bound().map(str::to_owned),
+            other => panic!("it is refused by field: {other:?}"),
+        };
+        let of = |field: &str| bound(&format!("{start},{field}}}"));
+        assert_eq!(of(r#""data":{"attempt":0}"#).as_deref(), Some("an integer from 1 to 1000"));
+        assert_eq!(of(r#""id":"""#).as_deref(), Some("an id is 1 to 255 bytes"));
+        assert_eq!(of(r#""other":1"#), None);
     }
 
     #[test]

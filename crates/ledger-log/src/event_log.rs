@@ -19,6 +19,9 @@ pub trait EventLog: Send + Sync + 'static {
     /// An event whose (workspace, id) is in the idempotence window with the same content is a
     /// duplicate: not stored again, and acknowledged once its original is durable.
     /// The answer comes when everything it speaks of survives power loss.
+    ///
+    /// The request is queued by the call itself, before the future is first polled; a future that is
+    /// dropped takes nothing back.
     fn append(&self, request: Append) -> PendingAppend;
 
     /// The last durable event.
@@ -33,7 +36,8 @@ pub trait EventLog: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`LogError::Damaged`] when what is stored does not match its checksums or the chain.
+    /// [`LogError::Damaged`] when what is stored does not match its checksums, is no chunk, or is not the
+    /// one that belongs there. Hashing its content is left to whoever verifies the log.
     fn chunk_at(&self, position: Position) -> Result<Option<Chunk>, LogError>;
 
     /// Whether the log takes appends; if not, why it stopped.
@@ -118,6 +122,12 @@ impl Chunk {
     pub fn last(&self) -> Position {
         self.first.plus(self.events.len() as u64 - 1)
     }
+
+    /// The end of a log that ends with this chunk.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        Head { position: self.last(), hash: self.hash }
+    }
 }
 
 /// Why a request was not appended. Nothing of it was stored, unless the log stopped: then it may or
@@ -135,6 +145,14 @@ pub enum AppendError {
         /// Its id.
         id: EventId,
     },
+    /// The request is larger than a chunk can be. Sending it again will not help; sending it in two will.
+    #[error("a request of {events} events and at least {bytes} bytes, as the log stores them, is too large")]
+    TooLarge {
+        /// How many events it has.
+        events: usize,
+        /// How many bytes its events take up to the one that was too much.
+        bytes: usize,
+    },
     /// The log takes no appends any more.
     #[error("the log has stopped")]
     Stopped(#[source] LogError),
@@ -146,6 +164,24 @@ pub enum LogError {
     /// It cannot be opened.
     #[error("cannot open the log")]
     Open(#[source] BoxError),
+    /// It was written by a newer version of this program.
+    #[error("{what} has format {found}; this program reads formats up to {known}: use a newer version")]
+    NewerFormat {
+        /// What was written: the log, a chunk, a segment.
+        what: &'static str,
+        /// The format that was found.
+        found: u32,
+        /// The newest format that is known here.
+        known: u32,
+    },
+    /// A segment file cannot be written or read.
+    #[error("cannot {action} the segment")]
+    Segment {
+        /// What was being done.
+        action: &'static str,
+        /// Why.
+        source: BoxError,
+    },
     /// It cannot be read.
     #[error("cannot read the log at position {position}")]
     Read {

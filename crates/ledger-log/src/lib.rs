@@ -1,7 +1,43 @@
 //! The append-only log of events: the trait, the log on sled, a log in memory, and one conformance suite.
+//!
+//! An append goes this way: requests wait in a bounded `queue`; the appender takes what makes one chunk;
+//! the pure `sequencer` gives positions, recognizes repeats (`window`) and hashes (`chain`); the chunk is
+//! encoded and compressed (`chunk_codec`), cut into `parts`, written, made durable, and only then
+//! published as the [`Head`] and acknowledged. The log in memory has all of that but the disk.
+//!
+//! What holds, whatever happens:
+//!
+//! - Positions are dense from 1; a request is whole in one chunk, in its order, or not there at all.
+//! - What is acknowledged, as stored or as a duplicate, is durable. What is readable is durable.
+//! - Each chunk names the hash of the one before: see [`EncodedChunk::verify`].
+//! - After a failed write or sync nothing is written any more, until the log is opened again.
+//! - The bytes of a chunk are the same in sled, in a segment ([`SegmentWriter`]) and in an export, and
+//!   what one version wrote every later one reads.
 
+mod chain;
+mod chunk_codec;
+mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod event_log;
+mod identity;
+mod memory_log;
+mod parts;
+mod queue;
+mod segment;
+mod sequencer;
+mod sled_log;
+mod window;
 
+pub use chunk_codec::EncodedChunk;
+pub use clock::Clock;
 pub use event_log::{
-    Append, AppendError, Appended, ChainHash, Chunk, EventLog, Head, LogError, PendingAppend,
+    Append, AppendError, Appended, BoxError, ChainHash, Chunk, EventLog, Head, LogError, PendingAppend,
+};
+pub use identity::{LedgerId, LogIdentity};
+pub use memory_log::{MemoryLog, MemoryLogOptions};
+pub use segment::{SegmentFooter, SegmentHeader, SegmentReader, SegmentWriter};
+pub use sled_log::{
+    DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_IDEMPOTENCE_WINDOW_EVENTS,
+    DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS, SledLog, SledLogOptions,
 };

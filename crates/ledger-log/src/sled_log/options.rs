@@ -1,0 +1,74 @@
+//! How a log on sled is kept.
+
+use std::path::PathBuf;
+
+use crate::clock::Clock;
+use crate::queue::QueueBounds;
+
+/// What sled's cache may hold by default. It does not bound memory: sled keeps its index beside it.
+pub const DEFAULT_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How many of the newest events are recognized by default when they are sent again: about 40 MB of
+/// memory, and about a second of an opened log's time before its first append.
+pub const DEFAULT_IDEMPOTENCE_WINDOW_EVENTS: usize = 256 * 1024;
+
+/// How many requests wait at most by default.
+pub const DEFAULT_QUEUE_MAX_REQUESTS: usize = 4096;
+
+/// How many bytes of requests wait at most by default.
+pub const DEFAULT_QUEUE_MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// How many events of waiting requests are put into one chunk by default. Larger chunks are no smaller
+/// per event, and make each wait for more.
+pub const DEFAULT_CHUNK_TARGET_EVENTS: usize = 1024;
+
+/// How many bytes of waiting requests are put into one chunk by default.
+pub const DEFAULT_CHUNK_TARGET_BYTES: usize = 1024 * 1024;
+
+/// Where a log on sled is, and its settings. [`SledLogOptions::at`] gives each its default.
+#[derive(Clone, Debug)]
+pub struct SledLogOptions {
+    /// The directory of the log, made when it is not there. One process has it open at a time.
+    pub dir: PathBuf,
+    /// What sled's cache may hold.
+    pub cache_bytes: u64,
+    /// How many of the newest events are recognized when they are sent again. Beyond them a repeated
+    /// event is stored again, which the fold sees through.
+    pub idempotence_window_events: usize,
+    /// How many requests wait at most; one more is refused.
+    pub queue_max_requests: usize,
+    /// How many bytes of requests wait at most; what would cross it is refused, unless nothing waits.
+    pub queue_max_bytes: usize,
+    /// How many events of waiting requests are put into one chunk. A single request may have more.
+    pub chunk_target_events: usize,
+    /// How many bytes of waiting requests are put into one chunk. A single request may have more.
+    pub chunk_target_bytes: usize,
+    /// Where `recorded_at` comes from.
+    pub clock: Clock,
+}
+
+impl SledLogOptions {
+    /// A log in that directory, with every setting at its default.
+    #[must_use]
+    pub fn at(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            cache_bytes: DEFAULT_CACHE_BYTES,
+            idempotence_window_events: DEFAULT_IDEMPOTENCE_WINDOW_EVENTS,
+            queue_max_requests: DEFAULT_QUEUE_MAX_REQUESTS,
+            queue_max_bytes: DEFAULT_QUEUE_MAX_BYTES,
+            chunk_target_events: DEFAULT_CHUNK_TARGET_EVENTS,
+            chunk_target_bytes: DEFAULT_CHUNK_TARGET_BYTES,
+            clock: Clock::system(),
+        }
+    }
+
+    pub(super) fn queue_bounds(&self) -> QueueBounds {
+        QueueBounds {
+            max_requests: self.queue_max_requests,
+            max_bytes: self.queue_max_bytes,
+            gather_events: self.chunk_target_events,
+            gather_bytes: self.chunk_target_bytes,
+        }
+    }
+}
