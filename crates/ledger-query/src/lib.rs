@@ -1,1 +1,41 @@
-//! The read side over HTTP: the two documented endpoints, from the views alone.
+//! The read side over HTTP: the two documented endpoints, answered from the views alone.
+//!
+//! A request is walked through in a few steps, in the order that the contract's checks have: token, parameters,
+//! scope and workspace, bounds, the wait for `Ledger-Min-Position`, one read, the answer. Each endpoint keeps its own
+//! contract's form of errors. Nothing here can see the log.
+
+mod freshness;
+mod history;
+mod parameters;
+mod stats;
+
+use axum::Router;
+use axum::routing::get;
+use ledger_auth::Tokens;
+use ledger_event::Timestamp;
+use ledger_views::ReadModel;
+
+/// What the read side needs.
+#[derive(Clone)]
+pub struct QueryHttp {
+    /// The views.
+    pub views: ReadModel,
+    /// Who may read.
+    pub tokens: Tokens,
+    /// The ledger's clock, for tokens that expire.
+    pub now: fn() -> Timestamp,
+}
+
+impl QueryHttp {
+    /// The routes of the read side.
+    pub fn router(self) -> Router {
+        let history = get(history::list_deliveries).fallback(history::method_not_allowed);
+        let stats = get(stats::get_stats).fallback(stats::method_not_allowed);
+        let stats_of_empty_id = get(stats::get_stats_of_empty_id).fallback(stats::method_not_allowed);
+        Router::new()
+            .route("/api/webhookSubscriptions.deliveries", history)
+            .route("/api/v1/workspace/webhooks/{webhook_id}/stats", stats)
+            .route("/api/v1/workspace/webhooks//stats", stats_of_empty_id)
+            .with_state(self)
+    }
+}

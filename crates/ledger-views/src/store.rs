@@ -1,5 +1,6 @@
 //! The views in their folder: opened together, shared by the readers and the writer.
 
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, RwLock};
@@ -66,6 +67,24 @@ pub enum ViewsError {
         /// Its key.
         key: String,
     },
+}
+
+impl ViewsError {
+    /// Whether views that fail so are mended by making them anew: they are damaged or of another
+    /// layout, rather than on a disk that is full or out of reach.
+    #[must_use]
+    pub fn is_mended_by_rebuild(&self) -> bool {
+        match self {
+            Self::OpenPanicked | Self::Layout { .. } | Self::Row { .. } | Self::Damaged { .. } => true,
+            Self::Open(error) | Self::Read(error) | Self::Write(error) => match error {
+                sled::Error::Io(error) => matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof),
+                sled::Error::Corruption { .. }
+                | sled::Error::ReportableBug(_)
+                | sled::Error::Unsupported(_)
+                | sled::Error::CollectionNotFound(_) => true,
+            },
+        }
+    }
 }
 
 impl Views {

@@ -1,0 +1,206 @@
+//! `POST /v1/events`.
+//!
+//! A request is let in before its body is read: the bodies under way are bounded together, so that
+//! senders who send faster than the disk writes are told to come back rather than held in memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
+use http_body_util::LengthLimitError;
+use ledger_auth::{Caller, LEDGER_POSITION, Problem, Scope, Tokens};
+use ledger_event::limits::REQUEST_MAX_BYTES;
+use ledger_event::{EventDraft, Position, Timestamp};
+use ledger_log::{AppendError, Appended};
+use serde::Serialize;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::ingest::{Ingest, IngestError};
+use crate::parse::{RequestError, RequestFormat, parse_request};
+
+/// Bodies from this size on are parsed off the async runtime, in bytes.
+const PARSE_INLINE_MAX_BYTES: usize = 32 * 1024;
+
+/// When a sender that was turned away may come back.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The unit in which the bodies under way are counted, in bytes.
+const PERMIT_BYTES: usize = 1024;
+
+/// What `POST /v1/events` needs.
+#[derive(Clone)]
+pub struct IngestHttp {
+    ingest: Ingest,
+    tokens: Tokens,
+    now: fn() -> Timestamp,
+    bodies: Arc<Semaphore>,
+}
+
+/// What became of a request.
+#[derive(Debug, Serialize)]
+struct AppendAnswer {
+    appended: u64,
+    duplicates: u64,
+    first_position: Option<Position>,
+    last_position: Option<Position>,
+}
+
+impl IngestHttp {
+    /// The write side over HTTP, which holds bodies of at most `bodies_max_bytes` at a time; one request
+    /// of maximal size always fits.
+    #[must_use]
+    pub fn new(ingest: Ingest, tokens: Tokens, now: fn() -> Timestamp, bodies_max_bytes: usize) -> Self {
+        let permits = bodies_max_bytes.max(REQUEST_MAX_BYTES).div_ceil(PERMIT_BYTES);
+        Self { ingest, tokens, now, bodies: Arc::new(Semaphore::new(permits)) }
+    }
+
+    /// The routes of the write side.
+    pub fn router(self) -> Router {
+        Router::new().route("/v1/events", post(append_events)).with_state(self)
+    }
+}
+
+/// Appends the events of a request: all or none.
+async fn append_events(State(state): State<IngestHttp>, request: Request) -> Result<Response, Problem> {
+    let received = receive(&state, request).await.inspect_err(|_| state.ingest.counters().add_refused())?;
+    let workspace_id = received.caller.workspace().cloned();
+    let appended = state.ingest.append(workspace_id, received.drafts).await.map_err(problem_of)?;
+    Ok(answer(&appended))
+}
+
+/// A request that may be appended, and its room among the bodies under way.
+struct Received<'a> {
+    caller: Caller,
+    drafts: Vec<EventDraft>,
+    _room: SemaphorePermit<'a>,
+}
+
+async fn receive(state: &IngestHttp, request: Request) -> Result<Received<'_>, Problem> {
+    let (parts, body) = request.into_parts();
+    let caller = state.tokens.authenticate(&parts.headers, (state.now)())?;
+    caller.require(Scope::Append)?;
+    let format = request_format(&parts.headers)?;
+    let room = admit(&state.bodies, &parts.headers)?;
+    let drafts = parse(format, read_body(body).await?).await?;
+    authorize(&caller, &drafts)?;
+    Ok(Received { caller, drafts, _room: room })
+}
+
+fn answer(appended: &Appended) -> Response {
+    let answer = AppendAnswer {
+        appended: appended.appended,
+        duplicates: appended.duplicates,
+        first_position: appended.positions.map(|(first, _)| first),
+        last_position: appended.positions.map(|(_, last)| last),
+    };
+    ([(LEDGER_POSITION, HeaderValue::from(appended.readable_at.get()))], Json(answer)).into_response()
+}
+
+fn request_format(headers: &HeaderMap) -> Result<RequestFormat, Problem> {
+    if let Some(encoding) = headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
+        let detail = format!("the content encoding {encoding:?} is not read here: send the body as it is");
+        return Err(Problem::unsupported_media_type(detail));
+    }
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = media_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "application/json" => Ok(RequestFormat::Json),
+        "application/x-ndjson" | "application/ndjson" => Ok(RequestFormat::NdJson),
+        _ => Err(Problem::unsupported_media_type(format!(
+            "the content type is {media_type:?}: send application/json (an event or an array of events) or application/x-ndjson (an event a line)"
+        ))),
+    }
+}
+
+/// Reserves room for the body.
+fn admit<'a>(bodies: &'a Semaphore, headers: &HeaderMap) -> Result<SemaphorePermit<'a>, Problem> {
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let bytes = length.unwrap_or(REQUEST_MAX_BYTES);
+    if bytes > REQUEST_MAX_BYTES {
+        return Err(too_large());
+    }
+    let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES).max(1)).expect("a request is at most 16 MiB");
+    bodies.try_acquire_many(permits).map_err(|_| {
+        Problem::unavailable("the ledger has as many requests in hand as it holds: send this one again", RETRY_AFTER)
+    })
+}
+
+fn too_large() -> Problem {
+    Problem::too_large(format!("the body is larger than {REQUEST_MAX_BYTES} bytes: send fewer events in a request"))
+        .over_bound(REQUEST_MAX_BYTES)
+}
+
+async fn read_body(body: Body) -> Result<Bytes, Problem> {
+    to_bytes(body, REQUEST_MAX_BYTES).await.map_err(|error| {
+        match error.into_inner().downcast_ref::<LengthLimitError>() {
+            Some(_) => too_large(),
+            None => Problem::bad_request("the body broke off before its end"),
+        }
+    })
+}
+
+async fn parse(format: RequestFormat, body: Bytes) -> Result<Vec<EventDraft>, Problem> {
+    if body.len() < PARSE_INLINE_MAX_BYTES {
+        return parse_request(format, &body).map_err(problem_of_request);
+    }
+    let parsed = tokio::task::spawn_blocking(move || parse_request(format, &body)).await;
+    parsed.map_err(|_| Problem::internal())?.map_err(problem_of_request)
+}
+
+/// Checks that the token reaches what every event names.
+fn authorize(caller: &Caller, drafts: &[EventDraft]) -> Result<(), Problem> {
+    for (index, draft) in drafts.iter().enumerate() {
+        let named = draft.workspace_id().map_or(Ok(()), |workspace| caller.may_see_workspace(workspace));
+        named
+            .and_then(|()| caller.may_see_subscription(draft.subscription_id()))
+            .map_err(|forbidden| Problem::from(forbidden).at_index(index))?;
+    }
+    Ok(())
+}
+
+fn problem_of_request(error: RequestError) -> Problem {
+    match error {
+        RequestError::Body(source) => Problem::from(source),
+        RequestError::Event { index, line, source } => {
+            let problem = Problem::from(source).at_index(index);
+            match line {
+                Some(line) => problem.with("line", line),
+                None => problem,
+            }
+        }
+        RequestError::TooManyEvents => {
+            Problem::too_large(error.to_string()).over_bound(ledger_event::limits::REQUEST_MAX_EVENTS)
+        }
+    }
+}
+
+fn problem_of(error: IngestError) -> Problem {
+    match error {
+        IngestError::NoEvents => Problem::unprocessable(error.to_string()),
+        IngestError::TooManyEvents { .. } | IngestError::Append(AppendError::TooLarge { .. }) => {
+            Problem::too_large(error.to_string())
+        }
+        IngestError::Field { index, source } => Problem::from(source).at_index(index),
+        IngestError::Append(AppendError::IdReused { index, ref id }) => {
+            let detail = format!("{error}: what was stored under it stays; send other content under another id");
+            Problem::conflict(detail).at_index(index).in_field("id").with("id", id.as_str())
+        }
+        IngestError::Append(AppendError::QueueFull) => Problem::unavailable(
+            "the ledger has as many requests in hand as it holds: send this one again",
+            RETRY_AFTER,
+        ),
+        IngestError::Append(AppendError::Stopped(_)) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "an append was turned away");
+            Problem::unavailable("the ledger cannot write its log, and takes no events until it is mended", RETRY_AFTER)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! What cannot be brought about from outside: a log that stopped, and more requests than are held.
+
+use axum::body::Body;
+use http::header::{AUTHORIZATION, RETRY_AFTER};
+use http::{Request, StatusCode};
+use ledger_auth::{Grant, Reach, Scopes, TokenRecord, TokenSet};
+use ledger_log::MemoryLog;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::*;
+use crate::IngestOptions;
+
+const EVENT: &str =
+    r#"{"kind":"attempt.started","workspace_id":"w","subscription_id":"s","delivery_id":"d","data":{"attempt":1}}"#;
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-01-15T10:30:00Z").expect("it is a time")
+}
+
+/// The write side onto a log, and a token that may append.
+fn write_side(log: Arc<MemoryLog>) -> (IngestHttp, String) {
+    let scopes = Scopes::new([Scope::Append]).expect("it has one");
+    let grant = Grant { reach: Reach::All, scopes, expires_at: None };
+    let (secret, record) = TokenRecord::issue(grant, now()).expect("there is randomness");
+    let tokens = Tokens::new(TokenSet::new(vec![record]).expect("one token is a set"));
+    let ingest = Ingest::new(log, IngestOptions { text_cut_bytes: 1024, now });
+    (IngestHttp::new(ingest, tokens, now, 0), format!("Bearer {}", secret.expose()))
+}
+
+async fn send(side: &IngestHttp, token: &str, body: Body) -> (Response, Value) {
+    let request = Request::post("/v1/events").header(AUTHORIZATION, token).header(CONTENT_TYPE, "application/json");
+    let request = request.body(body).expect("it is a request");
+    let response = side.clone().router().oneshot(request).await.expect("a router does not fail");
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, 1 << 20).await.expect("it has a body");
+    let json = serde_json::from_slice(&bytes).expect("it is JSON");
+    (Response::from_parts(parts, Body::empty()), json)
+}
+
+#[tokio::test]
+async fn a_log_that_stopped_takes_nothing_and_says_so() {
+    let log = Arc::new(MemoryLog::new());
+    let (side, token) = write_side(log.clone());
+    log.stop("the disk is full");
+    let (response, problem) = send(&side, &token, Body::from(EVENT)).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key(RETRY_AFTER));
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("cannot write its log")));
+    assert_eq!(side.ingest.counters().snapshot().refused_requests, 1);
+}
+
+#[tokio::test]
+async fn requests_beyond_the_bound_are_told_to_come_back_and_leave_room_when_done() {
+    let (side, token) = write_side(Arc::new(MemoryLog::new()));
+    let room = u32::try_from(side.bodies.available_permits()).expect("it is small");
+    let others = side.bodies.try_acquire_many(room).expect("nothing is under way");
+    let (response, _) = send(&side, &token, Body::from(EVENT)).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key(RETRY_AFTER));
+    drop(others);
+    let (response, answer) = send(&side, &token, Body::from(EVENT)).await;
+    assert_eq!((response.status(), &answer["appended"]), (StatusCode::OK, &Value::from(1)));
+    assert_eq!(side.bodies.available_permits(), usize::try_from(room).expect("it is small"));
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_say_its_length_is_bounded_while_it_is_read() {
+    let (side, token) = write_side(Arc::new(MemoryLog::new()));
+    let (response, problem) = send(&side, &token, Body::from(vec![b' '; REQUEST_MAX_BYTES + 1])).await;
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(problem["bound"], Value::from(REQUEST_MAX_BYTES));
+}

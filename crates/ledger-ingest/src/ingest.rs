@@ -1,0 +1,112 @@
+//! The append, without HTTP.
+
+use std::sync::Arc;
+
+use ledger_event::{Completion, EventDraft, EventId, FieldError, Timestamp, WorkspaceId, limits};
+use ledger_log::{Append, AppendError, Appended, EventLog};
+use uuid::Uuid;
+
+use crate::counters::Counters;
+
+/// How events are completed.
+#[derive(Clone, Copy, Debug)]
+pub struct IngestOptions {
+    /// Where response bodies, errors and reasons are cut, in bytes.
+    pub text_cut_bytes: usize,
+    /// The ledger's clock.
+    pub now: fn() -> Timestamp,
+}
+
+/// The write side. Clones share the log.
+#[derive(Clone)]
+pub struct Ingest {
+    log: Arc<dyn EventLog>,
+    options: IngestOptions,
+    counters: Arc<Counters>,
+}
+
+/// Why a request was refused. Nothing of it was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// It holds no events.
+    #[error("the request has no events: it has 1 to {max}", max = limits::REQUEST_MAX_EVENTS)]
+    NoEvents,
+    /// It holds more than [`limits::REQUEST_MAX_EVENTS`] events.
+    #[error("the request has {count} events: it has 1 to {max}", max = limits::REQUEST_MAX_EVENTS)]
+    TooManyEvents {
+        /// How many.
+        count: usize,
+    },
+    /// A field of an event is missing, out of bounds, or not one of its kind.
+    #[error("event {index}: {source}")]
+    Field {
+        /// Which event, from 0.
+        index: usize,
+        /// Which field.
+        source: FieldError,
+    },
+    /// The log did not take it.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+impl Ingest {
+    /// A write side onto a log.
+    #[must_use]
+    pub fn new(log: Arc<dyn EventLog>, options: IngestOptions) -> Self {
+        Self { log, options, counters: Arc::default() }
+    }
+
+    /// Appends the events of one request: all or none.
+    ///
+    /// `workspace_id` is that of events that name none. The answer comes once what it speaks of survives
+    /// power loss; sending a request again under the same ids is harmless.
+    ///
+    /// # Errors
+    ///
+    /// When an event is not complete, a count is out of bounds, or the log does not take it.
+    pub async fn append(
+        &self,
+        workspace_id: Option<WorkspaceId>,
+        drafts: Vec<EventDraft>,
+    ) -> Result<Appended, IngestError> {
+        let result = self.try_append(workspace_id, drafts).await;
+        match &result {
+            Ok(appended) => self.counters.add(appended.appended, appended.duplicates),
+            Err(_) => self.counters.add_refused(),
+        }
+        result
+    }
+
+    async fn try_append(
+        &self,
+        workspace_id: Option<WorkspaceId>,
+        drafts: Vec<EventDraft>,
+    ) -> Result<Appended, IngestError> {
+        if drafts.is_empty() {
+            return Err(IngestError::NoEvents);
+        }
+        if drafts.len() > limits::REQUEST_MAX_EVENTS {
+            return Err(IngestError::TooManyEvents { count: drafts.len() });
+        }
+        let received_at = (self.options.now)();
+        let completion = Completion { workspace_id, received_at, text_cut_bytes: self.options.text_cut_bytes };
+        let mut events = Vec::with_capacity(drafts.len());
+        for (index, draft) in drafts.into_iter().enumerate() {
+            let event = draft.complete(&completion, new_id).map_err(|source| IngestError::Field { index, source })?;
+            events.push(event);
+        }
+        Ok(self.log.append(Append { events }).await?)
+    }
+
+    /// What became of events since the start.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+/// The id of an event whose sender gave none.
+fn new_id() -> EventId {
+    EventId::parse(&Uuid::now_v7().to_string()).expect("a UUID is 36 plain bytes")
+}

@@ -1,0 +1,35 @@
+//! Reading one's own writes: `Ledger-Min-Position` on the way in, `Ledger-Position` on the way out.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ledger_auth::{LEDGER_MIN_POSITION, LEDGER_POSITION};
+use ledger_event::Position;
+use ledger_views::{ReadModel, WaitTimeout};
+
+/// How long an answer waits for the position that its reader asks for.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Why an answer cannot be as fresh as its reader asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FreshnessError {
+    /// The header is no position.
+    #[error("Ledger-Min-Position must be an integer from 0 to {max}", max = u64::MAX)]
+    NotAPosition,
+    /// The views did not come so far in time.
+    #[error(transparent)]
+    Timeout(#[from] WaitTimeout),
+}
+
+/// Waits until the views have reached the position that the request asks for, if it asks for one.
+pub(crate) async fn wait_for_min_position(views: &ReadModel, headers: &HeaderMap) -> Result<(), FreshnessError> {
+    let Some(value) = headers.get(LEDGER_MIN_POSITION) else { return Ok(()) };
+    let number = value.to_str().ok().and_then(|text| text.parse::<u64>().ok());
+    let wanted = Position::new(number.ok_or(FreshnessError::NotAPosition)?);
+    Ok(views.reached(wanted, WAIT_MAX).await?)
+}
+
+/// The header that names the position of an answer.
+pub(crate) fn position_header(position: Position) -> [(HeaderName, HeaderValue); 1] {
+    [(LEDGER_POSITION, HeaderValue::from(position.get()))]
+}

@@ -1,0 +1,75 @@
+//! Refusals in the form of this contract: `{"error": "…"}`.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use ledger_auth::{AuthError, Forbidden};
+use ledger_event::IdError;
+use ledger_views::ViewsError;
+use serde::Serialize;
+use tokio::task::JoinError;
+
+use crate::freshness::FreshnessError;
+use crate::parameters::GivenTwice;
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HistoryError {
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error("workspace_id is required")]
+    NoWorkspace,
+    #[error("{name} {source}")]
+    Id { name: &'static str, source: IdError },
+    #[error(transparent)]
+    GivenTwice(#[from] GivenTwice),
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    #[error("{name} must be an integer from {min} to {max}")]
+    Integer { name: &'static str, min: u64, max: u64 },
+    #[error(transparent)]
+    Freshness(#[from] FreshnessError),
+    #[error("cannot read the history")]
+    Views(#[from] ViewsError),
+    #[error("the read broke off")]
+    Broken(#[from] JoinError),
+}
+
+#[derive(Serialize)]
+struct ErrorBody {
+    error: String,
+}
+
+fn answer(status: StatusCode, error: String) -> Response {
+    (status, Json(ErrorBody { error })).into_response()
+}
+
+impl IntoResponse for HistoryError {
+    fn into_response(self) -> Response {
+        let text = self.to_string();
+        match self {
+            Self::Auth(error) => {
+                ([(WWW_AUTHENTICATE, error.challenge())], answer(StatusCode::UNAUTHORIZED, text)).into_response()
+            }
+            Self::NoWorkspace
+            | Self::Id { .. }
+            | Self::GivenTwice(_)
+            | Self::Integer { .. }
+            | Self::Freshness(FreshnessError::NotAPosition) => answer(StatusCode::BAD_REQUEST, text),
+            Self::Forbidden(_) => answer(StatusCode::FORBIDDEN, text),
+            Self::Freshness(FreshnessError::Timeout(_)) => {
+                ([(RETRY_AFTER, "1")], answer(StatusCode::SERVICE_UNAVAILABLE, text)).into_response()
+            }
+            Self::Views(_) | Self::Broken(_) => {
+                tracing::error!(error = &self as &dyn std::error::Error, "the history cannot be read");
+                answer(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer: its log says why".to_owned())
+            }
+        }
+    }
+}
+
+/// The answer to another method than `GET`.
+pub(crate) async fn method_not_allowed() -> Response {
+    answer(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here".to_owned())
+}

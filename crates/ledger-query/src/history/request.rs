@@ -1,0 +1,68 @@
+//! What is asked for.
+
+use std::str::FromStr;
+
+use ledger_auth::{Caller, Scope};
+use ledger_event::{IdError, SubscriptionId, WorkspaceId};
+use ledger_views::PageRequest;
+
+use super::error::HistoryError;
+use crate::parameters::Parameters;
+
+/// Most deliveries of a page.
+const LIMIT_MAX: u64 = 100;
+/// Deliveries of a page when the request does not say.
+const LIMIT_DEFAULT: u64 = 20;
+/// Largest offset: what a signed 64-bit integer, and so every client, can hold.
+const OFFSET_MAX: u64 = i64::MAX as u64;
+
+/// A request that may be answered.
+#[derive(Debug)]
+pub(crate) struct ListQuery {
+    workspace_id: WorkspaceId,
+    subscription_id: Option<SubscriptionId>,
+    pub(crate) limit: u64,
+    pub(crate) offset: u64,
+}
+
+impl ListQuery {
+    /// Reads and checks the parameters in the order of the contract: workspace, rights, bounds.
+    pub(crate) fn parse(query: Option<&str>, caller: &Caller) -> Result<Self, HistoryError> {
+        let parameters = Parameters::parse(query);
+        let workspace_id = parameters.non_empty("workspace_id")?.ok_or(HistoryError::NoWorkspace)?;
+        let workspace_id: WorkspaceId = id("workspace_id", workspace_id)?;
+        caller.require(Scope::Read)?;
+        caller.may_see_workspace(&workspace_id)?;
+        let subscription_id = parameters.non_empty("subscription_id")?;
+        let subscription_id: Option<SubscriptionId> =
+            subscription_id.map(|text| id("subscription_id", text)).transpose()?;
+        match &subscription_id {
+            Some(subscription_id) => caller.may_see_subscription(subscription_id)?,
+            None => caller.may_see_whole_workspace()?,
+        }
+        let limit = integer("limit", parameters.get("limit")?, 1, LIMIT_MAX, LIMIT_DEFAULT)?;
+        let offset = integer("offset", parameters.get("offset")?, 0, OFFSET_MAX, 0)?;
+        Ok(Self { workspace_id, subscription_id, limit, offset })
+    }
+
+    pub(crate) fn into_request(self) -> PageRequest {
+        PageRequest {
+            workspace_id: self.workspace_id,
+            subscription_id: self.subscription_id,
+            offset: self.offset,
+            limit: usize::try_from(self.limit).expect("a page is at most 100 rows"),
+        }
+    }
+}
+
+fn id<T: FromStr<Err = IdError>>(name: &'static str, text: &str) -> Result<T, HistoryError> {
+    text.parse().map_err(|source| HistoryError::Id { name, source })
+}
+
+fn integer(name: &'static str, text: Option<&str>, min: u64, max: u64, default: u64) -> Result<u64, HistoryError> {
+    let Some(text) = text else { return Ok(default) };
+    match text.parse::<u64>() {
+        Ok(number) if (min..=max).contains(&number) => Ok(number),
+        Ok(_) | Err(_) => Err(HistoryError::Integer { name, min, max }),
+    }
+}

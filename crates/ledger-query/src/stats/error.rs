@@ -1,0 +1,118 @@
+//! Refusals in the form of this contract: `{"detail": …}`, of a parameter `{"detail": [{"loc", "msg", "type"}]}`.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use ledger_auth::{AuthError, Forbidden, WorkspaceError};
+use ledger_views::ViewsError;
+use serde::Serialize;
+use tokio::task::JoinError;
+
+use crate::freshness::FreshnessError;
+
+/// Why there are no stats.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StatsError {
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error("{0}")]
+    Field(FieldFault),
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    #[error(transparent)]
+    Freshness(#[from] FreshnessError),
+    #[error("cannot read the stats")]
+    Views(#[from] ViewsError),
+    #[error("the read broke off")]
+    Broken(#[from] JoinError),
+}
+
+/// A parameter that is missing or out of its bounds.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} {problem}")]
+pub(crate) struct FieldFault {
+    pub(crate) location: Location,
+    pub(crate) name: &'static str,
+    /// The kind of fault, as the contract's framework calls it.
+    pub(crate) kind: &'static str,
+    /// What is wrong, with the bound.
+    pub(crate) problem: String,
+}
+
+/// Where a parameter stands.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Location {
+    Path,
+    Query,
+    Header,
+}
+
+#[derive(Serialize)]
+struct DetailBody<T> {
+    detail: T,
+}
+
+/// `ValidationError` of the contract.
+#[derive(Serialize)]
+struct ValidationError {
+    loc: (Location, &'static str),
+    msg: String,
+    r#type: &'static str,
+}
+
+impl From<WorkspaceError> for StatsError {
+    fn from(error: WorkspaceError) -> Self {
+        match error {
+            WorkspaceError::Missing => Self::Field(FieldFault {
+                location: Location::Query,
+                name: "workspace_id",
+                kind: "missing",
+                problem: "is required with a token for all workspaces".to_owned(),
+            }),
+            WorkspaceError::Forbidden(forbidden) => Self::Forbidden(forbidden),
+        }
+    }
+}
+
+fn answer<T: Serialize>(status: StatusCode, detail: T) -> Response {
+    (status, Json(DetailBody { detail })).into_response()
+}
+
+fn unprocessable(fault: &FieldFault) -> Response {
+    let error = ValidationError { loc: (fault.location, fault.name), msg: fault.to_string(), r#type: fault.kind };
+    answer(StatusCode::UNPROCESSABLE_ENTITY, [error])
+}
+
+impl IntoResponse for StatsError {
+    fn into_response(self) -> Response {
+        match &self {
+            Self::Auth(error) => {
+                let is_missing = *error == AuthError::Missing;
+                let detail = if is_missing { "Not authenticated".to_owned() } else { error.to_string() };
+                ([(WWW_AUTHENTICATE, error.challenge())], answer(StatusCode::UNAUTHORIZED, detail)).into_response()
+            }
+            Self::Field(fault) => unprocessable(fault),
+            Self::Freshness(FreshnessError::NotAPosition) => unprocessable(&FieldFault {
+                location: Location::Header,
+                name: "Ledger-Min-Position",
+                kind: "int_parsing",
+                problem: format!("must be an integer from 0 to {}", u64::MAX),
+            }),
+            Self::Freshness(error @ FreshnessError::Timeout(_)) => {
+                ([(RETRY_AFTER, "1")], answer(StatusCode::SERVICE_UNAVAILABLE, error.to_string())).into_response()
+            }
+            Self::Forbidden(forbidden) => answer(StatusCode::FORBIDDEN, forbidden.to_string()),
+            Self::Views(_) | Self::Broken(_) => {
+                tracing::error!(error = &self as &dyn std::error::Error, "the stats cannot be read");
+                answer(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer: its log says why")
+            }
+        }
+    }
+}
+
+/// The answer to another method than `GET`.
+pub(crate) async fn method_not_allowed() -> Response {
+    answer(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+}
