@@ -1,0 +1,92 @@
+//! The parts of a ledger, opened and joined.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use ledger_event::Position;
+use ledger_ingest::{Ingest, IngestOptions};
+use ledger_log::{Clock, EventLog, SledLog, SledLogOptions};
+use ledger_projector::{Projecting, Projector};
+use ledger_views::{ReadModel, Views, ViewsOptions};
+use tokio::task::spawn_blocking;
+
+use crate::clock;
+use crate::data_dir::DataDir;
+use crate::settings::ServeSettings;
+
+/// A ledger at work.
+pub(crate) struct Ledger {
+    pub(crate) log: Arc<SledLog>,
+    pub(crate) views: ReadModel,
+    pub(crate) ingest: Ingest,
+    pub(crate) projecting: Projecting,
+    /// Where the log ended, and where the views stood, when they were opened.
+    pub(crate) opened_at: OpenedAt,
+}
+
+/// Where log and views stood when they were opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenedAt {
+    pub(crate) head: Position,
+    pub(crate) views: Position,
+}
+
+impl Ledger {
+    /// Opens log and views, and starts to fold the one into the other.
+    pub(crate) async fn open(data_dir: &DataDir, settings: &ServeSettings) -> anyhow::Result<Self> {
+        let options = SledLogOptions {
+            cache_bytes: settings.log_cache_bytes,
+            idempotence_window_events: settings.idempotence_window_events,
+            queue_max_requests: settings.append_queue_requests,
+            queue_max_bytes: settings.append_queue_bytes,
+            clock: Clock::new(clock::now),
+            ..SledLogOptions::at(data_dir.log())
+        };
+        let (views_dir, views_cache_bytes) = (data_dir.views(), settings.views_cache_bytes);
+        let (log, views, projector) = spawn_blocking(move || open_parts(options, &views_dir, views_cache_bytes))
+            .await
+            .context("opening the ledger broke off")??;
+        let opened_at = OpenedAt { head: log.head().position, views: views.position() };
+        let ingest_options = IngestOptions { text_cut_bytes: settings.text_cut_bytes, now: clock::now };
+        let ingest = Ingest::new(log.clone(), ingest_options);
+        let projecting = ledger_projector::start(projector, log.watch_head());
+        Ok(Self { log, views, ingest, projecting, opened_at })
+    }
+
+    /// The last durable position.
+    pub(crate) fn head(&self) -> Position {
+        self.log.head().position
+    }
+
+    /// Finishes what is under way and writes what is in memory.
+    pub(crate) async fn close(self) -> anyhow::Result<()> {
+        let stopped = self.projecting.stop().await.context("the projector had stopped");
+        let log = self.log;
+        spawn_blocking(move || log.close()).await.context("closing the log broke off")?;
+        stopped
+    }
+}
+
+fn open_parts(
+    options: SledLogOptions,
+    views_dir: &Path,
+    views_cache_bytes: u64,
+) -> anyhow::Result<(Arc<SledLog>, ReadModel, Projector)> {
+    let log = Arc::new(SledLog::open(options)?);
+    let views = open_views(views_dir, ViewsOptions { cache_bytes: views_cache_bytes })?;
+    let projector = Projector::new(log.clone(), views.writer)?;
+    Ok((log, views.reader, projector))
+}
+
+/// Opens the views; those that are damaged or of another layout are thrown away, to be made anew from the log.
+fn open_views(dir: &Path, options: ViewsOptions) -> anyhow::Result<Views> {
+    match Views::open(dir, options) {
+        Err(error) if error.is_mended_by_rebuild() => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the views are made anew from the log");
+            std::fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+            Ok(Views::open(dir, options)?)
+        }
+        opened => Ok(opened?),
+    }
+}

@@ -1,0 +1,50 @@
+//! Every address of the ledger.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use http::Uri;
+use ledger_auth::{Problem, Tokens};
+use ledger_ingest::http::IngestHttp;
+use ledger_query::QueryHttp;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::health::{self, Health};
+use super::ledger::Ledger;
+use super::metrics::{self, Metrics};
+use super::observe;
+use crate::clock;
+use crate::settings::ServeSettings;
+
+/// The routes, and what surrounds each of them: from outside in, metrics and log line, panic, time.
+pub(crate) fn router(ledger: &Ledger, tokens: Tokens, settings: &ServeSettings) -> Router {
+    let metrics = Arc::new(Metrics::new(ledger));
+    let ingest = IngestHttp::new(ledger.ingest.clone(), tokens.clone(), clock::now, settings.append_queue_bytes);
+    let query = QueryHttp { views: ledger.views.clone(), tokens, now: clock::now };
+    let operations = Router::new()
+        .route("/healthz", get(health::get_health))
+        .route("/readyz", get(health::get_readiness))
+        .with_state(Health::of(ledger))
+        .route("/metrics", get(metrics::get_metrics))
+        .with_state(Arc::clone(&metrics));
+    let timeout = settings.request_timeout();
+    Router::new()
+        .merge(ingest.router())
+        .merge(query.router())
+        .merge(operations)
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn(move |request, next| observe::time_limit(timeout, request, next)))
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn_with_state(metrics, observe::observe))
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is nothing at {}", uri.path()))
+}
+
+async fn method_not_allowed(uri: Uri) -> Problem {
+    Problem::new(http::StatusCode::METHOD_NOT_ALLOWED, format!("{} does not answer this method", uri.path()))
+}
