@@ -59,7 +59,8 @@ pub(crate) struct ServeSettings {
         value_parser = within::<usize>(REQUEST_MAX_EVENTS as u64..=10_000_000))]
     pub(crate) idempotence_window_events: usize,
 
-    /// How much may wait to be appended before the answer is 503, in bytes: 16777216 to 4294967296
+    /// How much may be on its way in, and how much may wait to be appended, before the answer is 503, in bytes:
+    /// 16777216 to 4294967296
     #[arg(long, env = "HOOKLEDGER_APPEND_QUEUE_BYTES", value_name = "BYTES", default_value_t = 64 * MIB as usize,
         value_parser = within::<usize>(REQUEST_MAX_BYTES as u64..=4 * GIB))]
     pub(crate) append_queue_bytes: usize,

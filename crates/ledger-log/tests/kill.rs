@@ -1,4 +1,7 @@
 //! A process that is killed while it appends loses nothing that it was told is durable.
+//!
+//! This program is both: started by the test runner it is the test, started by itself, with a variable that
+//! names a directory, it is the process that is killed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -11,10 +14,14 @@ const ROUNDS: u64 = 4;
 const ACKNOWLEDGED_EACH_ROUND: usize = 40;
 const EVENTS_PER_REQUEST: u64 = 30;
 
-#[test]
-#[ignore = "it is the process that the other test kills"]
-fn a_writer_that_never_ends() {
-    let Ok(dir) = std::env::var(DIR_VARIABLE) else { return };
+fn main() {
+    match std::env::var(DIR_VARIABLE) {
+        Ok(dir) => append_for_ever(&dir),
+        Err(_) => what_a_killed_process_was_told_is_durable_is_there(),
+    }
+}
+
+fn append_for_ever(dir: &str) {
     let log = SledLog::open(SledLogOptions::at(dir)).expect("it opens");
     let mut next = log.head().position.get();
     let mut output = std::io::stdout().lock();
@@ -27,13 +34,11 @@ fn a_writer_that_never_ends() {
     }
 }
 
-#[test]
 fn what_a_killed_process_was_told_is_durable_is_there() {
     let dir = tempfile::tempdir().expect("there is room for a directory");
     let log_dir = dir.path().join("log");
     for round in 0..ROUNDS {
         let mut child = Command::new(std::env::current_exe().expect("a test knows its own program"))
-            .args(["--exact", "a_writer_that_never_ends", "--ignored", "--nocapture", "--quiet"])
             .env(DIR_VARIABLE, &log_dir)
             .stdout(Stdio::piped())
             .spawn()
@@ -61,7 +66,7 @@ fn what_a_killed_process_was_told_is_durable_is_there() {
     }
 }
 
-/// The next position that the writer said was durable; what the test harness prints is passed over.
+/// The next position that the writer said was durable.
 fn next_acknowledged(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Option<u64> {
     lines.find_map(|line| line.ok()?.strip_prefix("acknowledged ")?.parse().ok())
 }

@@ -175,7 +175,6 @@ fn table_of_settings() -> String {
 }
 
 #[test]
-#[ignore = "there is no README yet"]
 fn the_readme_lists_every_setting_with_its_default() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
     let readme = fs::read_to_string(path).unwrap_or_default();
