@@ -33,8 +33,8 @@ check: toolchain cargo-deny ## Formatting, lints, docs, licences
 audit: cargo-deny ## Known vulnerabilities of the dependencies (fetches the advisory database)
 	cargo deny --locked check advisories
 
-bench: toolchain ## Measure
-	cargo bench --workspace --locked
+bench: toolchain ## Measure appends and reads, each beside a reference
+	cargo bench --package stories --bench ledger --locked
 
 fix: toolchain ## Format, and apply what the lints propose
 	cargo fmt --all

@@ -1,1 +1,23 @@
-//! Stories.
+//! Stories: the built program, run as its users run it, over real sockets and real files.
+//!
+//! Each module follows one story. [`support`] builds and runs the program and speaks HTTP with it; it knows no type
+//! of the program's own, so that what is checked is what a sender or a reader elsewhere gets. A story waits on
+//! positions, on lines and on exits, each wait with a bound, and asserts no durations.
+
+mod append;
+mod append_refusals;
+mod architecture;
+mod crash;
+mod demo;
+mod freshness;
+mod history;
+mod history_checks;
+mod operations;
+mod payloads;
+mod restart;
+mod settings;
+mod signals;
+mod stats;
+mod stats_checks;
+mod support;
+mod tokens;

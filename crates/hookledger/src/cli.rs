@@ -39,6 +39,12 @@ Examples:
 
 They work while a server runs on the same folder; it takes up a change within a second.";
 
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  hookledger demo --token hl_…
+  hookledger demo --url http://127.0.0.1:8080 --token hl_… --deliveries 1000 --seed 7
+  HOOKLEDGER_TOKEN=hl_… hookledger demo --workspace ws_1";
+
 /// The system of record for webhook deliveries: every attempt kept, stats and history exact.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, arg_required_else_help = true)]
@@ -58,6 +64,7 @@ pub(crate) enum Command {
     #[command(subcommand, after_help = TOKEN_EXAMPLES, arg_required_else_help = true)]
     Token(TokenCommand),
     /// Deliver real webhooks to receivers of all kinds, and record them in a running ledger
+    #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
 }
 

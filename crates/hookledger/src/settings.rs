@@ -12,6 +12,9 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use ledger_event::limits::{REQUEST_MAX_BYTES, REQUEST_MAX_EVENTS, TEXT_CUT_DEFAULT_BYTES, TEXT_CUT_MAX_BYTES};
+use ledger_log::{
+    DEFAULT_CACHE_BYTES, DEFAULT_IDEMPOTENCE_WINDOW_EVENTS, DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS,
+};
 
 use crate::telemetry;
 
@@ -55,23 +58,25 @@ pub(crate) struct ServeSettings {
     pub(crate) text_cut_bytes: usize,
 
     /// How many of the last event ids are remembered to answer a repetition: 10000 to 10000000
-    #[arg(long, env = "HOOKLEDGER_IDEMPOTENCE_WINDOW_EVENTS", value_name = "EVENTS", default_value_t = 500_000,
+    #[arg(long, env = "HOOKLEDGER_IDEMPOTENCE_WINDOW_EVENTS", value_name = "EVENTS",
+        default_value_t = DEFAULT_IDEMPOTENCE_WINDOW_EVENTS,
         value_parser = within::<usize>(REQUEST_MAX_EVENTS as u64..=10_000_000))]
     pub(crate) idempotence_window_events: usize,
 
     /// How much may be on its way in, and how much may wait to be appended, before the answer is 503, in bytes:
     /// 16777216 to 4294967296
-    #[arg(long, env = "HOOKLEDGER_APPEND_QUEUE_BYTES", value_name = "BYTES", default_value_t = 64 * MIB as usize,
+    #[arg(long, env = "HOOKLEDGER_APPEND_QUEUE_BYTES", value_name = "BYTES", default_value_t = DEFAULT_QUEUE_MAX_BYTES,
         value_parser = within::<usize>(REQUEST_MAX_BYTES as u64..=4 * GIB))]
     pub(crate) append_queue_bytes: usize,
 
     /// How many requests may wait to be appended before the answer is 503: 1 to 65536
-    #[arg(long, env = "HOOKLEDGER_APPEND_QUEUE_REQUESTS", value_name = "REQUESTS", default_value_t = 4096,
+    #[arg(long, env = "HOOKLEDGER_APPEND_QUEUE_REQUESTS", value_name = "REQUESTS",
+        default_value_t = DEFAULT_QUEUE_MAX_REQUESTS,
         value_parser = within::<usize>(1..=65_536))]
     pub(crate) append_queue_requests: usize,
 
     /// Memory for the cache of the log, in bytes: 1048576 to 68719476736
-    #[arg(long, env = "HOOKLEDGER_LOG_CACHE_BYTES", value_name = "BYTES", default_value_t = 64 * MIB,
+    #[arg(long, env = "HOOKLEDGER_LOG_CACHE_BYTES", value_name = "BYTES", default_value_t = DEFAULT_CACHE_BYTES,
         value_parser = within::<u64>(MIB..=64 * GIB))]
     pub(crate) log_cache_bytes: u64,
 
@@ -85,9 +90,9 @@ pub(crate) struct ServeSettings {
         value_parser = within::<u64>(0..=600))]
     pub(crate) shutdown_grace_seconds: u64,
 
-    /// How long one request may take, in seconds; more than the 10 a read may wait for its position: 15 to 600
+    /// How long the head of a request, its body, and its append may each take, in seconds: 1 to 600
     #[arg(long, env = "HOOKLEDGER_REQUEST_TIMEOUT_SECONDS", value_name = "SECONDS", default_value_t = 30,
-        value_parser = within::<u64>(15..=600))]
+        value_parser = within::<u64>(1..=600))]
     pub(crate) request_timeout_seconds: u64,
 
     /// How many connections are served at once; more wait: 1 to 65536

@@ -8,8 +8,8 @@ use crate::token_set::TOKENS_MAX;
 
 /// Why a request is not authenticated: a 401.
 ///
-/// What it displays is what an outsider may read, and tells "no token" from "not valid", nothing finer. The log
-/// and the metrics use [`AuthError::cause`].
+/// What it displays is what an outsider may read, and tells "no token" from "not valid", nothing finer. The cause
+/// is logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// The request has no token.
@@ -39,9 +39,8 @@ pub enum AuthError {
 }
 
 impl AuthError {
-    /// One word for logs and metrics; never for the answer.
-    #[must_use]
-    pub fn cause(&self) -> &'static str {
+    /// One word for logs; never for the answer.
+    pub(crate) fn cause(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
             Self::Malformed => "malformed",
@@ -53,8 +52,7 @@ impl AuthError {
     }
 
     /// The token that was recognized and refused, for logs.
-    #[must_use]
-    pub fn token_id(&self) -> Option<&TokenId> {
+    pub(crate) fn token_id(&self) -> Option<&TokenId> {
         match self {
             Self::Missing | Self::Malformed | Self::Conflicting | Self::Unknown => None,
             Self::Expired { token_id } | Self::Revoked { token_id } => Some(token_id),

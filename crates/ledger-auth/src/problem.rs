@@ -109,7 +109,7 @@ impl Problem {
     /// 500: it is our fault. The caller learns nothing more; the log has the error.
     #[must_use]
     pub fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer: its log says why")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer")
     }
 
     /// 503: not now; the caller may come back after that time.
@@ -208,9 +208,8 @@ impl From<WorkspaceError> for Problem {
 
 impl From<FieldError> for Problem {
     fn from(error: FieldError) -> Self {
-        let detail = error.to_string();
-        let problem = Self::unprocessable(detail.trim_start());
-        let problem = match error.bound() {
+        let problem = Self::unprocessable(error.to_string());
+        let problem = match error.bound {
             Some(bound) => problem.over_bound(bound),
             None => problem,
         };

@@ -164,8 +164,11 @@ impl Tokens {
     ///
     /// When there is no token, or what there is is not one valid token.
     pub fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller, AuthError> {
-        let secret = credentials::presented(headers)?;
-        self.current().caller(&secret, now)
+        let caller = credentials::presented(headers).and_then(|secret| self.current().caller(&secret, now));
+        caller.inspect_err(|error| {
+            let token_id = error.token_id().map(ToString::to_string);
+            tracing::debug!(cause = error.cause(), token_id, "a request is not authenticated");
+        })
     }
 }
 

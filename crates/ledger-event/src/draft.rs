@@ -66,8 +66,7 @@ struct DeliveryDraft {
     created_at: Timestamp,
     event_type: EventType,
     payload: Option<JsonText>,
-    #[serde(default)]
-    max_attempts: MaxAttempts,
+    max_attempts: Option<MaxAttempts>,
     next_attempt_at: Option<Timestamp>,
     url: Option<Url>,
     source_event_id: Option<SourceEventId>,
@@ -229,7 +228,7 @@ impl DeliveryDraft {
             description: DeliveryDescription {
                 event_type: self.event_type,
                 payload: self.payload,
-                max_attempts: self.max_attempts,
+                max_attempts: self.max_attempts.unwrap_or_default(),
                 next_attempt_at: self.next_attempt_at,
                 url: self.url,
                 source_event_id: self.source_event_id,
@@ -269,10 +268,8 @@ fn check_clock(field: &'static str, moment: Timestamp, received_at: Timestamp) -
     if moment.as_micros() <= received_at.as_micros() + CLOCK_AHEAD_MAX_US {
         return Ok(());
     }
-    Err(FieldError::new(
-        field,
-        format!("is {moment}: it may be at most 24 h ahead of the ledger's clock, {received_at}"),
-    ))
+    let bound = format!("at most 24 h ahead of the ledger's clock, {received_at}");
+    Err(FieldError::new(field, format!("must be {bound}, not {moment}")).with_bound(bound))
 }
 
 fn cut_texts(data: &mut EventData, max_bytes: usize) {

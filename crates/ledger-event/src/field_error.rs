@@ -4,27 +4,31 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
+/// Most bytes of a sender's own text in a refusal.
+const ECHO_MAX_BYTES: usize = 120;
+
 /// A field that is out of its bounds, missing, or not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field} {problem}")]
+#[error("{}{}{problem}", field, if field.is_empty() { "" } else { " " })]
 pub struct FieldError {
-    /// The path of the field, such as `data.attempt`.
+    /// The path of the field, such as `data.attempt`; empty for the event itself.
     pub field: Cow<'static, str>,
     /// What is wrong with it, with the bound: a phrase that goes on from the field's name.
     pub problem: String,
+    /// What the field must be, where that can be said by itself.
+    pub bound: Option<String>,
 }
 
 impl FieldError {
     /// The refusal of that field.
     pub fn new(field: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
-        Self { field: field.into(), problem: problem.into() }
+        Self { field: field.into(), problem: problem.into(), bound: None }
     }
 
-    /// The bound that the field crossed, in words, where the problem states one.
+    /// The same, with what the field must be.
     #[must_use]
-    pub fn bound(&self) -> Option<&str> {
-        let (_, bound) = self.problem.split_once(", expected ").or_else(|| self.problem.split_once(": "))?;
-        Some(bound)
+    pub fn with_bound(self, bound: impl Into<String>) -> Self {
+        Self { bound: Some(bound.into()), ..self }
     }
 
     pub(crate) fn missing(field: &'static str) -> Self {
@@ -67,35 +71,48 @@ fn explain<T: DeserializeOwned>(json: &[u8], error: &serde_json::Error) -> Parse
         Err(error) => error.path().to_string(),
     };
     let text = error.to_string();
-    let text = text.split_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
     ParseError::Field(field_error(&path, text))
 }
 
-/// Turns serde's words into the field and a phrase that goes on from its name.
+/// Turns serde's words, and those of our own visitors, into the field and a phrase that goes on from its name.
+///
+/// What comes last in them is always ours: `invalid value: …, expected BOUND`, or `PROBLEM: BOUND`.
 fn field_error(path: &str, text: &str) -> FieldError {
-    let inner = |name: &str| match path {
+    for (prefix, problem) in [
+        ("missing field `", "is missing"),
+        ("unknown field `", "is not a known field"),
+        ("duplicate field `", "appears twice"),
+    ] {
+        let Some((name, _)) = text.strip_prefix(prefix).and_then(|rest| rest.split_once('`')) else { continue };
+        return FieldError::new(path_of(path, name), problem);
+    }
+    let field = if path == "." { String::new() } else { cut(path).to_owned() };
+    if let Some((got, bound)) = text.rsplit_once(", expected ") {
+        let got = got.split_once(": ").map_or(got, |(_, got)| got);
+        let got = got.strip_prefix("unknown variant ").unwrap_or(got);
+        return FieldError::new(field, format!("must be {bound}, not {}", cut(got))).with_bound(bound);
+    }
+    let error = FieldError::new(field, text);
+    match text.rsplit_once(": ") {
+        Some((_, bound)) => error.with_bound(bound),
+        None => error,
+    }
+}
+
+/// The path of a field of that name. It ends with the name already where the fault was met after the name was read.
+fn path_of(path: &str, name: &str) -> String {
+    let name = cut(name);
+    match path {
         "" | "." => name.to_owned(),
-        path => format!("{path}.{name}"),
-    };
-    let named = |prefix: &str| {
-        let (name, _) = text.strip_prefix(prefix)?.split_once('`')?;
-        Some(name)
-    };
-    if let Some(name) = named("missing field `") {
-        return FieldError::new(inner(name), "is missing");
+        path if path == name || path.ends_with(&format!(".{name}")) => cut(path).to_owned(),
+        path => format!("{}.{name}", cut(path)),
     }
-    for (prefix, problem) in [("unknown field `", "is not a known field"), ("duplicate field `", "stands twice")] {
-        let Some(name) = named(prefix) else { continue };
-        // The path ends with the field's own name where the fault was met after its name was read.
-        let field = if path == name || path.ends_with(&format!(".{name}")) { path.to_owned() } else { inner(name) };
-        return FieldError::new(field, problem);
-    }
-    let field = if path == "." { String::new() } else { path.to_owned() };
-    let article = match text.starts_with("invalid ") || text.starts_with("unknown ") {
-        true => "is an ",
-        false => "",
-    };
-    FieldError::new(field, format!("{article}{text}"))
+}
+
+/// The start of a text that may be the sender's.
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(ECHO_MAX_BYTES)]
 }
 
 #[cfg(test)]
@@ -113,11 +130,11 @@ mod tests {
         let refusals = [
             (
                 format!(r#"{{{start},"data":{{"attempt":0}}}}"#),
-                "data.attempt is an invalid value: integer `0`, expected an integer from 1 to 1000",
+                "data.attempt must be an integer from 1 to 1000, not integer `0`",
             ),
             (format!(r#"{{{start},"data":{{"attemp":1}}}}"#), "data.attemp is not a known field"),
             (format!(r#"{{{start},"extra":1}}"#), "extra is not a known field"),
-            (format!(r#"{{{start},"kind":"attempt.failed"}}"#), "kind stands twice"),
+            (format!(r#"{{{start},"kind":"attempt.failed"}}"#), "kind appears twice"),
             (r#"{"kind":"attempt.started","delivery_id":"d"}"#.to_owned(), "subscription_id is missing"),
             (format!(r#"{{{start},"id":""}}"#), "id is empty: an id is 1 to 255 bytes"),
             (
@@ -131,30 +148,40 @@ mod tests {
             (format!(r#"{{{start},"data":{{"payload":[]}}}}"#), "data.payload is not a JSON object"),
             (
                 format!(r#"{{{start},"data":{{"request_headers":{{"a":1}}}}}}"#),
-                "data.request_headers.a is an invalid type: integer `1`, expected a string",
+                "data.request_headers.a must be a string, not integer `1`",
             ),
-            ("7".to_owned(), " is an invalid type: integer `7`, expected an object that is an event"),
+            ("7".to_owned(), "must be an object that is an event, not integer `7`"),
         ];
         for (json, expected) in refusals {
             assert_eq!(refusal(&json), expected, "{json}");
         }
-        assert!(
-            refusal(r#"{"kind":"attempt.begun"}"#)
-                .starts_with("kind is an unknown variant `attempt.begun`, expected one of")
-        );
+        assert!(refusal(r#"{"kind":"attempt.begun"}"#).starts_with("kind must be one of `delivery.created`, "));
     }
 
     #[test]
     fn the_bound_stands_by_itself_where_there_is_one() {
         let start = r#"{"kind":"attempt.started","subscription_id":"s""#;
         let bound = |json: &str| match parse_json::<EventDraft>(json.as_bytes()) {
-            Err(ParseError::Field(error)) => error.bound().map(str::to_owned),
+            Err(ParseError::Field(error)) => error.bound,
             other => panic!("it is refused by field: {other:?}"),
         };
         let of = |field: &str| bound(&format!("{start},{field}}}"));
         assert_eq!(of(r#""data":{"attempt":0}"#).as_deref(), Some("an integer from 1 to 1000"));
         assert_eq!(of(r#""id":"""#).as_deref(), Some("an id is 1 to 255 bytes"));
         assert_eq!(of(r#""other":1"#), None);
+    }
+
+    #[test]
+    fn a_senders_own_text_comes_back_only_in_part() {
+        let long = "x".repeat(100_000);
+        let start = r#"{"kind":"attempt.started","subscription_id":"s""#;
+        for field in [format!(r#""data":{{"attempt":"{long}"}}"#), format!(r#""{long}":1"#)] {
+            assert!(refusal(&format!("{start},{field}}}")).len() < 400);
+        }
+        let misleading = r#""data":{"attempt":"a at line 9, expected nothing: at all"}"#;
+        let expected =
+            "data.attempt must be an integer from 1 to 1000, not string \"a at line 9, expected nothing: at all\"";
+        assert_eq!(refusal(&format!("{start},{misleading}}}")), expected);
     }
 
     #[test]

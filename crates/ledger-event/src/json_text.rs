@@ -7,7 +7,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::limits::PAYLOAD_MAX_BYTES;
+use crate::limits::{PAYLOAD_MAX_BYTES, PAYLOAD_MAX_DEPTH};
 
 /// A JSON object as text: number forms, key order and escapes as they came, white space outside
 /// strings removed, at most [`PAYLOAD_MAX_BYTES`].
@@ -29,6 +29,12 @@ pub enum JsonTextError {
     /// The text is JSON, but not an object.
     #[error("is not a JSON object")]
     NotAnObject,
+    /// The text is nested deeper than [`PAYLOAD_MAX_DEPTH`].
+    #[error("is nested {depth} deep: a payload is nested at most {PAYLOAD_MAX_DEPTH} deep")]
+    TooDeep {
+        /// How deep it is.
+        depth: usize,
+    },
     /// The text is longer than [`PAYLOAD_MAX_BYTES`].
     #[error("is {bytes} bytes of JSON: a payload is at most {PAYLOAD_MAX_BYTES} bytes")]
     TooLong {
@@ -59,7 +65,10 @@ impl JsonText {
         if !text.starts_with('{') {
             return Err(JsonTextError::NotAnObject);
         }
-        let text = without_white_space(text);
+        let (text, depth) = without_white_space(text);
+        if depth > PAYLOAD_MAX_DEPTH {
+            return Err(JsonTextError::TooDeep { depth });
+        }
         if text.len() > PAYLOAD_MAX_BYTES {
             return Err(JsonTextError::TooLong { bytes: text.len() });
         }
@@ -67,25 +76,31 @@ impl JsonText {
     }
 }
 
-/// Removes white space outside strings from valid JSON.
-fn without_white_space(json: &str) -> String {
+/// Removes white space outside strings from valid JSON, and says how deep it is nested.
+fn without_white_space(json: &str) -> (String, usize) {
     let mut kept = String::with_capacity(json.len());
     let mut in_string = false;
     let mut escaped = false;
     let mut run_start = 0;
+    let (mut depth, mut deepest) = (0_usize, 0);
     for (at, byte) in json.bytes().enumerate() {
         if in_string {
             in_string = escaped || byte != b'"';
             escaped = !escaped && byte == b'\\';
         } else if byte == b'"' {
             in_string = true;
+        } else if matches!(byte, b'{' | b'[') {
+            depth += 1;
+            deepest = deepest.max(depth);
+        } else if matches!(byte, b'}' | b']') {
+            depth -= 1;
         } else if byte.is_ascii_whitespace() {
             kept.push_str(&json[run_start..at]);
             run_start = at + 1;
         }
     }
     kept.push_str(&json[run_start..]);
-    kept
+    (kept, deepest)
 }
 
 impl fmt::Debug for JsonText {
@@ -149,6 +164,14 @@ mod tests {
             JsonText::parse(&format!("{{\"a\":\"{filler}x\"}}")),
             Err(JsonTextError::TooLong { bytes: PAYLOAD_MAX_BYTES + 1 })
         );
+    }
+
+    #[test]
+    fn a_payload_that_readers_could_not_parse_is_refused() {
+        let nested = |depth: usize| format!("{}1{}", "{\"[\":".repeat(depth), "}".repeat(depth));
+        assert!(JsonText::parse(&nested(PAYLOAD_MAX_DEPTH)).is_ok());
+        let too_deep = Err(JsonTextError::TooDeep { depth: PAYLOAD_MAX_DEPTH + 1 });
+        assert_eq!(JsonText::parse(&nested(PAYLOAD_MAX_DEPTH + 1)), too_deep);
     }
 
     #[test]

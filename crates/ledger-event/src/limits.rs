@@ -1,12 +1,16 @@
 //! Every bound on what one event may be, in one place.
 //!
-//! A sender that crosses one is told the field and the bound, and nothing of its request is stored.
+//! A sender that crosses one is told the field and the bound, and nothing of its request is stored. Stored events are
+//! read through the same bounds, so a bound may rise and never falls.
 
 /// Longest id, in bytes. Ids are 1 to this many bytes without control characters.
 pub const ID_MAX_BYTES: usize = 255;
 
 /// Largest payload, in bytes of JSON text without white space outside strings.
 pub const PAYLOAD_MAX_BYTES: usize = 256 * 1024;
+
+/// Deepest nesting of a payload, the object itself included: what common parsers read, inside a page.
+pub const PAYLOAD_MAX_DEPTH: usize = 100;
 
 /// Longest URL, in bytes.
 pub const URL_MAX_BYTES: usize = 2048;

@@ -3,7 +3,7 @@
 //! Few ids, few moments and few attempt numbers, so that events meet: ties of time, doubled finishes,
 //! gaps, late descriptions and cancellations are common, not rare.
 
-use proptest::collection::{btree_map, vec};
+use proptest::collection::{SizeRange, btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 
@@ -18,7 +18,12 @@ const BASE_US: i64 = 1_768_471_200_000_000;
 
 /// Any event, with ids from a small set.
 pub fn event() -> impl Strategy<Value = Event> {
-    (any::<u64>(), 0..2_u8, 0..3_u8, 0..6_u8, moment(), data()).prop_map(
+    event_of(6)
+}
+
+/// Any event of one of so many deliveries of each subscription.
+fn event_of(deliveries: u16) -> impl Strategy<Value = Event> {
+    (any::<u64>(), 0..2_u8, 0..3_u8, 0..deliveries, moment(), data()).prop_map(
         |(id, workspace, subscription, delivery, occurred_at, data)| Event {
             id: EventId::parse(&format!("evt_{id:016x}")).expect("it is an id"),
             workspace_id: WorkspaceId::parse(&format!("ws_{workspace}")).expect("it is an id"),
@@ -32,7 +37,12 @@ pub fn event() -> impl Strategy<Value = Event> {
 
 /// Up to so many events over a few deliveries, with distinct ids, in any order of time.
 pub fn history(max_events: usize) -> impl Strategy<Value = Vec<Event>> {
-    vec(event(), 1..=max_events).prop_map(|mut events| {
+    history_of(6, 1..=max_events)
+}
+
+/// So many events over so many deliveries of each subscription, with distinct ids, in any order of time.
+pub fn history_of(deliveries: u16, events: impl Into<SizeRange>) -> impl Strategy<Value = Vec<Event>> {
+    vec(event_of(deliveries), events).prop_map(|mut events| {
         for (number, event) in events.iter_mut().enumerate() {
             // The old id goes before: ties of time are decided by text that is not in order of arrival.
             let id = format!("{}_{number}", &event.id.as_str()[4..8]);

@@ -89,13 +89,17 @@ impl<'de> Visitor<'de> for HeadersVisitor {
         while let Some((name, value)) = map.next_entry::<String, String>()? {
             bytes += name.len() + value.len();
             if bytes > HEADERS_MAX_BYTES {
-                return Err(de::Error::custom(format!("has more than {HEADERS_MAX_BYTES} bytes of headers")));
+                return Err(de::Error::custom(format!(
+                    "is too large: headers have at most {HEADERS_MAX_BYTES} bytes in all"
+                )));
             }
-            if let Some(twice) = headers.insert(name, value) {
-                return Err(de::Error::custom(format!("names a header twice, once with the value {twice:?}")));
+            if headers.insert(name, value).is_some() {
+                return Err(de::Error::custom("names a header twice: each name may appear once"));
             }
             if headers.len() > HEADERS_MAX_COUNT {
-                return Err(de::Error::custom(format!("has more than {HEADERS_MAX_COUNT} headers")));
+                return Err(de::Error::custom(format!(
+                    "is too large: it may have at most {HEADERS_MAX_COUNT} headers"
+                )));
             }
         }
         Ok(Headers(headers))
@@ -125,9 +129,9 @@ mod tests {
     fn headers_are_bounded_in_count_and_bytes_and_named_once() {
         let refusal = |json: &str| serde_json::from_str::<Headers>(json).expect_err("it is refused").to_string();
         let many: BTreeMap<String, String> = (0..65).map(|n| (format!("h{n}"), String::new())).collect();
-        assert!(refusal(&serde_json::to_string(&many).expect("it is JSON")).contains("more than 64 headers"));
+        assert!(refusal(&serde_json::to_string(&many).expect("it is JSON")).contains("at most 64 headers"));
         let large = BTreeMap::from([("h", "x".repeat(8192))]);
-        assert!(refusal(&serde_json::to_string(&large).expect("it is JSON")).contains("more than 8192 bytes"));
+        assert!(refusal(&serde_json::to_string(&large).expect("it is JSON")).contains("at most 8192 bytes"));
         assert!(refusal(r#"{"a":"1","a":"2"}"#).contains("twice"));
         assert!(refusal(r#"{"a":1}"#).contains("expected a string"));
     }

@@ -12,14 +12,15 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::LengthLimitError;
 use ledger_auth::{Caller, LEDGER_POSITION, Problem, Scope, Tokens};
-use ledger_event::limits::REQUEST_MAX_BYTES;
+use ledger_event::limits::{REQUEST_MAX_BYTES, REQUEST_MAX_EVENTS};
 use ledger_event::{EventDraft, Position, Timestamp};
 use ledger_log::{AppendError, Appended};
 use serde::Serialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 use crate::ingest::{Ingest, IngestError};
 use crate::parse::{RequestError, RequestFormat, parse_request};
@@ -27,8 +28,11 @@ use crate::parse::{RequestError, RequestFormat, parse_request};
 /// Bodies from this size on are parsed off the async runtime, in bytes.
 const PARSE_INLINE_MAX_BYTES: usize = 32 * 1024;
 
-/// When a sender that was turned away may come back.
+/// When a sender that was turned away for want of room may come back.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// When a sender may come back to a log that takes nothing until an operator has seen to it.
+const RETRY_AFTER_STOPPED: Duration = Duration::from_secs(30);
 
 /// The unit in which the bodies under way are counted, in bytes.
 const PERMIT_BYTES: usize = 1024;
@@ -38,8 +42,19 @@ const PERMIT_BYTES: usize = 1024;
 pub struct IngestHttp {
     ingest: Ingest,
     tokens: Tokens,
-    now: fn() -> Timestamp,
+    options: IngestHttpOptions,
     bodies: Arc<Semaphore>,
+}
+
+/// How requests are taken in.
+#[derive(Clone, Copy, Debug)]
+pub struct IngestHttpOptions {
+    /// The ledger's clock, for tokens that expire.
+    pub now: fn() -> Timestamp,
+    /// The most bytes of bodies in flight at a time; one request of maximal size always fits.
+    pub bodies_max_bytes: usize,
+    /// How long reading a body may take, and then how long its append may.
+    pub request_timeout: Duration,
 }
 
 /// What became of a request.
@@ -52,12 +67,11 @@ struct AppendAnswer {
 }
 
 impl IngestHttp {
-    /// The write side over HTTP, which holds bodies of at most `bodies_max_bytes` at a time; one request
-    /// of maximal size always fits.
+    /// The write side over HTTP.
     #[must_use]
-    pub fn new(ingest: Ingest, tokens: Tokens, now: fn() -> Timestamp, bodies_max_bytes: usize) -> Self {
-        let permits = bodies_max_bytes.max(REQUEST_MAX_BYTES).div_ceil(PERMIT_BYTES);
-        Self { ingest, tokens, now, bodies: Arc::new(Semaphore::new(permits)) }
+    pub fn new(ingest: Ingest, tokens: Tokens, options: IngestHttpOptions) -> Self {
+        let permits = options.bodies_max_bytes.max(REQUEST_MAX_BYTES).div_ceil(PERMIT_BYTES);
+        Self { ingest, tokens, options, bodies: Arc::new(Semaphore::new(permits)) }
     }
 
     /// The routes of the write side.
@@ -70,8 +84,9 @@ impl IngestHttp {
 async fn append_events(State(state): State<IngestHttp>, request: Request) -> Result<Response, Problem> {
     let received = receive(&state, request).await.inspect_err(|_| state.ingest.counters().add_refused())?;
     let workspace_id = received.caller.workspace().cloned();
-    let appended = state.ingest.append(workspace_id, received.drafts).await.map_err(problem_of)?;
-    Ok(answer(&appended))
+    let append = state.ingest.append(workspace_id, received.drafts);
+    let appended = timeout(state.options.request_timeout, append).await.map_err(|_| append_timed_out())?;
+    Ok(answer(&appended.map_err(problem_of)?))
 }
 
 /// A request that may be appended, and its room among the bodies under way.
@@ -83,11 +98,12 @@ struct Received<'a> {
 
 async fn receive(state: &IngestHttp, request: Request) -> Result<Received<'_>, Problem> {
     let (parts, body) = request.into_parts();
-    let caller = state.tokens.authenticate(&parts.headers, (state.now)())?;
+    let caller = state.tokens.authenticate(&parts.headers, (state.options.now)())?;
     caller.require(Scope::Append)?;
     let format = request_format(&parts.headers)?;
     let room = admit(&state.bodies, &parts.headers)?;
-    let drafts = parse(format, read_body(body).await?).await?;
+    let body = timeout(state.options.request_timeout, read_body(body)).await.map_err(|_| body_timed_out())??;
+    let drafts = parse(format, body).await?;
     authorize(&caller, &drafts)?;
     Ok(Received { caller, drafts, _room: room })
 }
@@ -126,21 +142,33 @@ fn admit<'a>(bodies: &'a Semaphore, headers: &HeaderMap) -> Result<SemaphorePerm
         return Err(too_large());
     }
     let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES).max(1)).expect("a request is at most 16 MiB");
-    bodies.try_acquire_many(permits).map_err(|_| {
-        Problem::unavailable("the ledger has as many requests in hand as it holds: send this one again", RETRY_AFTER)
-    })
+    bodies.try_acquire_many(permits).map_err(|_| no_room())
 }
 
 fn too_large() -> Problem {
     Problem::too_large(format!("the body is larger than {REQUEST_MAX_BYTES} bytes: send fewer events in a request"))
-        .over_bound(REQUEST_MAX_BYTES)
+        .over_bound(format!("at most {REQUEST_MAX_BYTES} bytes"))
+}
+
+fn no_room() -> Problem {
+    Problem::unavailable("too many requests are in flight: send this one again", RETRY_AFTER)
+}
+
+fn body_timed_out() -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
+}
+
+fn append_timed_out() -> Problem {
+    let detail =
+        "the log did not answer in time: the events may or may not be stored; send them again under the same ids";
+    Problem::unavailable(detail, RETRY_AFTER)
 }
 
 async fn read_body(body: Body) -> Result<Bytes, Problem> {
     to_bytes(body, REQUEST_MAX_BYTES).await.map_err(|error| {
         match error.into_inner().downcast_ref::<LengthLimitError>() {
             Some(_) => too_large(),
-            None => Problem::bad_request("the body broke off before its end"),
+            None => Problem::bad_request("the body ended early"),
         }
     })
 }
@@ -150,7 +178,13 @@ async fn parse(format: RequestFormat, body: Bytes) -> Result<Vec<EventDraft>, Pr
         return parse_request(format, &body).map_err(problem_of_request);
     }
     let parsed = tokio::task::spawn_blocking(move || parse_request(format, &body)).await;
-    parsed.map_err(|_| Problem::internal())?.map_err(problem_of_request)
+    match parsed {
+        Ok(drafts) => drafts.map_err(problem_of_request),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "parsing a request failed");
+            Err(Problem::internal())
+        }
+    }
 }
 
 /// Checks that the token reaches what every event names.
@@ -175,7 +209,7 @@ fn problem_of_request(error: RequestError) -> Problem {
             }
         }
         RequestError::TooManyEvents => {
-            Problem::too_large(error.to_string()).over_bound(ledger_event::limits::REQUEST_MAX_EVENTS)
+            Problem::too_large(error.to_string()).over_bound(format!("at most {REQUEST_MAX_EVENTS} events"))
         }
     }
 }
@@ -191,14 +225,12 @@ fn problem_of(error: IngestError) -> Problem {
             let detail = format!("{error}: what was stored under it stays; send other content under another id");
             Problem::conflict(detail).at_index(index).in_field("id").with("id", id.as_str())
         }
-        IngestError::Append(AppendError::QueueFull) => Problem::unavailable(
-            "the ledger has as many requests in hand as it holds: send this one again",
-            RETRY_AFTER,
+        IngestError::Append(AppendError::QueueFull) => no_room(),
+        // What stopped the log was logged when it stopped.
+        IngestError::Append(AppendError::Stopped(_)) => Problem::unavailable(
+            "the ledger cannot write its log: it takes no events until it is restarted",
+            RETRY_AFTER_STOPPED,
         ),
-        IngestError::Append(AppendError::Stopped(_)) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "an append was turned away");
-            Problem::unavailable("the ledger cannot write its log, and takes no events until it is mended", RETRY_AFTER)
-        }
     }
 }
 

@@ -9,5 +9,6 @@ mod project;
 mod projector;
 mod run;
 
-pub use projector::{Projector, ProjectorError};
-pub use run::{Projecting, start};
+pub use project::ProjectError;
+pub use projector::{COMMIT_MAX_EVENTS, Projector, ProjectorError};
+pub use run::{ProjectorHandle, start};

@@ -2,10 +2,39 @@
 
 use ledger_event::{Event, Position};
 use ledger_views::{
-    Checkpoint, DeliveryKey, DeliveryState, ListEntry, ListId, StatsShare, SubscriptionKey, ViewWriter, ViewsError,
+    Checkpoint, DeliveryKey, DeliveryState, ListEntry, ListId, NeverPutIn, StatsShare, SubscriptionKey, ViewWriter,
+    ViewsError,
 };
 
 use crate::fold::fold;
+
+/// Why an event cannot be folded into the views.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    /// The views cannot be read.
+    #[error(transparent)]
+    Views(#[from] ViewsError),
+    /// A delivery does not stand in the lists that its state says: the views are damaged.
+    #[error("a delivery is missing from a list of the views")]
+    NotListed,
+    /// A delivery stands in a list before its state says so: the views are damaged.
+    #[error("a delivery stands in a list of the views twice")]
+    ListedTwice,
+    /// The stats lack what a delivery has put in: the views are damaged.
+    #[error(transparent)]
+    Stats(#[from] NeverPutIn),
+}
+
+impl ProjectError {
+    /// Whether the views are damaged, so that making them anew mends it.
+    #[must_use]
+    pub fn is_mended_by_rebuild(&self) -> bool {
+        match self {
+            Self::Views(error) => error.is_mended_by_rebuild(),
+            Self::NotListed | Self::ListedTwice | Self::Stats(_) => true,
+        }
+    }
+}
 
 /// Folds an event into its delivery, its subscription's stats and the lists, within the commit under way.
 pub(crate) fn project(
@@ -13,7 +42,7 @@ pub(crate) fn project(
     checkpoint: &mut Checkpoint,
     position: Position,
     event: Event,
-) -> Result<(), ViewsError> {
+) -> Result<(), ProjectError> {
     let subscription =
         SubscriptionKey { workspace_id: event.workspace_id.clone(), subscription_id: event.subscription_id.clone() };
     let key = DeliveryKey { subscription, delivery_id: event.delivery_id.clone() };
@@ -52,21 +81,25 @@ fn relist(
     key: &DeliveryKey,
     before: Option<&DeliveryState>,
     after: &DeliveryState,
-) -> Result<(), ViewsError> {
+) -> Result<(), ProjectError> {
     let (old, new) = (before.map(place_of), place_of(after));
     if old == Some(new) {
         return Ok(());
     }
     if let Some(old) = old {
         for list in lists_of(old, key) {
-            let was_there = writer.unlist(&list, &entry(old, key))?;
-            assert!(was_there, "a delivery stands in the lists that its state says");
+            if !writer.remove_entry(&list, &entry(old, key))? {
+                return Err(ProjectError::NotListed);
+            }
         }
-        checkpoint.waiting_count -= u64::from(matches!(old, Place::Waiting(_)));
+        if matches!(old, Place::Waiting(_)) {
+            checkpoint.waiting_count = checkpoint.waiting_count.checked_sub(1).ok_or(ProjectError::NotListed)?;
+        }
     }
     for list in lists_of(new, key) {
-        let is_new = writer.list(&list, entry(new, key))?;
-        assert!(is_new, "a delivery stands in a list once");
+        if !writer.insert_entry(&list, entry(new, key))? {
+            return Err(ProjectError::ListedTwice);
+        }
     }
     checkpoint.waiting_count += u64::from(matches!(new, Place::Waiting(_)));
     Ok(())
@@ -90,13 +123,13 @@ fn recount(
     subscription: &SubscriptionKey,
     before: Option<&DeliveryState>,
     after: &DeliveryState,
-) -> Result<(), ViewsError> {
+) -> Result<(), ProjectError> {
     if after.description.is_none() {
         return Ok(());
     }
     let (old, new) = (before.map(StatsShare::of).unwrap_or_default(), StatsShare::of(after));
     let stats = writer.stats_mut(subscription)?;
-    stats.change(old, new);
+    stats.exchange(old, new)?;
     stats.raise_maxima(after);
     Ok(())
 }

@@ -6,15 +6,16 @@ use ledger_event::{Position, StoredEventError};
 use ledger_log::{Chunk, EventLog, LogError};
 use ledger_views::{Checkpoint, ViewWriter, ViewsError};
 
-use crate::project::project;
+use crate::project::{ProjectError, project};
 
 /// Most events of one commit: more would hold up readers while the commit is published.
-const COMMIT_MAX_EVENTS: u64 = 512;
+pub const COMMIT_MAX_EVENTS: u64 = 512;
 
 /// Folds the log into views, from their checkpoint on.
 pub struct Projector {
     log: Arc<dyn EventLog>,
     writer: ViewWriter,
+    commit_max_events: u64,
     /// The chunk in which the last commit ended.
     chunk: Option<Chunk>,
 }
@@ -37,7 +38,7 @@ pub enum ProjectorError {
         "the log differs from what the views have folded at position {position}: these are the views of another log"
     )]
     LogDiffers {
-        /// The end of the chunk that differs.
+        /// How far the views have folded it.
         position: Position,
     },
     /// The log ends before a position below its head.
@@ -57,9 +58,40 @@ pub enum ProjectorError {
         /// Why.
         source: StoredEventError,
     },
-    /// The views cannot be read or written.
-    #[error("the projector cannot use the views")]
+    /// An event cannot be folded.
+    #[error("the event at position {position} cannot be folded")]
+    Project {
+        /// Its position.
+        position: Position,
+        /// Why.
+        source: ProjectError,
+    },
+    /// The views cannot be written.
+    #[error("the projector cannot write the views")]
     Views(#[from] ViewsError),
+    /// A fault of ours.
+    #[error("the projector panicked: {text}")]
+    Panicked {
+        /// What it said.
+        text: String,
+    },
+}
+
+impl ProjectorError {
+    /// Whether the views are damaged, so that making them anew mends it.
+    #[must_use]
+    pub fn is_mended_by_rebuild(&self) -> bool {
+        match self {
+            Self::Project { source, .. } => source.is_mended_by_rebuild(),
+            Self::Views(error) => error.is_mended_by_rebuild(),
+            Self::LogIsShorter { .. }
+            | Self::LogDiffers { .. }
+            | Self::Gap { .. }
+            | Self::Log(_)
+            | Self::Event { .. }
+            | Self::Panicked { .. } => false,
+        }
+    }
 }
 
 impl Projector {
@@ -74,28 +106,34 @@ impl Projector {
         if head < checkpoint.position {
             return Err(ProjectorError::LogIsShorter { head, folded: checkpoint.position });
         }
-        if checkpoint.chunk_end > Position::START {
-            let position = checkpoint.chunk_end;
+        if checkpoint.position > Position::START {
+            let position = checkpoint.position;
             let chunk = log.chunk_at(position)?.ok_or(ProjectorError::Gap { position })?;
-            if chunk.last() != position || chunk.hash.0 != checkpoint.chunk_hash {
+            if chunk.hash.0 != checkpoint.chunk_hash {
                 return Err(ProjectorError::LogDiffers { position });
             }
         }
-        Ok(Self { log, writer, chunk: None })
+        Ok(Self { log, writer, commit_max_events: COMMIT_MAX_EVENTS, chunk: None })
+    }
+
+    /// The same, with commits of at most so many events instead of [`COMMIT_MAX_EVENTS`].
+    #[must_use]
+    pub fn with_commits_of(self, commit_max_events: u64) -> Self {
+        Self { commit_max_events, ..self }
     }
 
     /// Folds what comes next, at most one commit; `false` when the views have reached the head.
     ///
     /// # Errors
     ///
-    /// When log or views fail; nothing of the commit under way is kept.
+    /// When log or views fail: the views stay at their last commit, and the projector is of no more use.
     pub fn step(&mut self) -> Result<bool, ProjectorError> {
         let head = self.log.head().position;
         let mut checkpoint = self.writer.checkpoint();
         let start = checkpoint.position;
-        while checkpoint.position < head && checkpoint.position.get() - start.get() < COMMIT_MAX_EVENTS {
-            let left = COMMIT_MAX_EVENTS - (checkpoint.position.get() - start.get());
-            self.fold_chunk(&mut checkpoint, left)?;
+        let end = head.min(start.plus(self.commit_max_events));
+        while checkpoint.position < end {
+            self.fold_chunk(&mut checkpoint, end)?;
         }
         if checkpoint.position == start {
             return Ok(false);
@@ -104,23 +142,22 @@ impl Projector {
         Ok(true)
     }
 
-    /// Folds up to `left` events of the chunk that holds the next one.
-    fn fold_chunk(&mut self, checkpoint: &mut Checkpoint, left: u64) -> Result<(), ProjectorError> {
+    /// Folds the chunk that holds the next event, up to the position `end`.
+    fn fold_chunk(&mut self, checkpoint: &mut Checkpoint, end: Position) -> Result<(), ProjectorError> {
         let next = checkpoint.position.next();
         let chunk = match self.chunk.take() {
             Some(chunk) if chunk.first <= next && next <= chunk.last() => chunk,
             Some(_) | None => self.log.chunk_at(next)?.ok_or(ProjectorError::Gap { position: next })?,
         };
+        checkpoint.chunk_hash = chunk.hash.0;
         let skip = usize::try_from(next.get() - chunk.first.get()).expect("a chunk is bounded by memory");
-        for stored in chunk.events.iter().skip(skip).take(usize::try_from(left).unwrap_or(usize::MAX)) {
-            let position = checkpoint.position.next();
+        for (number, stored) in (next.get()..=end.get()).zip(chunk.events.iter().skip(skip)) {
+            let position = Position::new(number);
             let event = stored.decode().map_err(|source| ProjectorError::Event { position, source })?;
-            project(&mut self.writer, checkpoint, position, event)?;
+            project(&mut self.writer, checkpoint, position, event)
+                .map_err(|source| ProjectorError::Project { position, source })?;
         }
-        if checkpoint.position == chunk.last() {
-            checkpoint.chunk_end = chunk.last();
-            checkpoint.chunk_hash = chunk.hash.0;
-        } else {
+        if checkpoint.position < chunk.last() {
             self.chunk = Some(chunk);
         }
         Ok(())
@@ -134,6 +171,15 @@ impl Projector {
     pub fn catch_up(&mut self) -> Result<(), ProjectorError> {
         while self.step()? {}
         Ok(())
+    }
+
+    /// Gives damaged views up, so that the next start rebuilds them.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be written.
+    pub fn invalidate_views(&self) -> Result<(), ProjectorError> {
+        Ok(self.writer.invalidate()?)
     }
 
     /// Writes what is committed to the disk, so that less is to be folded again at the next start.

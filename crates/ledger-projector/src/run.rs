@@ -1,48 +1,52 @@
 //! The projector as a task: it folds as soon as the log grows.
 
+use std::sync::Arc;
+
 use ledger_log::Head;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::projector::{Projector, ProjectorError};
 
 /// A projector at work.
-pub struct Projecting {
+pub struct ProjectorHandle {
     stop: watch::Sender<bool>,
-    failed: watch::Receiver<Option<String>>,
-    task: JoinHandle<Result<(), ProjectorError>>,
+    failure: watch::Receiver<Option<Arc<ProjectorError>>>,
+    task: JoinHandle<()>,
 }
 
-impl Projecting {
+impl ProjectorHandle {
     /// Why it failed, once it has: reads go on, but the views grow old.
-    pub fn watch_failure(&self) -> watch::Receiver<Option<String>> {
-        self.failed.clone()
+    #[must_use]
+    pub fn failure(&self) -> watch::Receiver<Option<Arc<ProjectorError>>> {
+        self.failure.clone()
     }
 
     /// Stops it after the commit under way, and writes the views to the disk.
     ///
     /// # Errors
     ///
-    /// What made it fail, if it failed.
-    pub async fn stop(self) -> Result<(), ProjectorError> {
+    /// What made it fail, then or before; it has been logged.
+    pub async fn stop(self) -> Result<(), Arc<ProjectorError>> {
         self.stop.send_replace(true);
-        joined(self.task.await)
+        if let Err(error) = self.task.await {
+            return Err(Arc::new(ProjectorError::Panicked { text: error.to_string() }));
+        }
+        self.failure.borrow().clone().map_or(Ok(()), Err)
     }
 }
 
 /// Starts to fold, until it is stopped or fails.
-pub fn start(projector: Projector, head: watch::Receiver<Head>) -> Projecting {
+pub fn start(projector: Projector, head: watch::Receiver<Head>) -> ProjectorHandle {
     let (stop, stopped) = watch::channel(false);
-    let (failure, failed) = watch::channel(None);
+    let (failed, failure) = watch::channel(None);
     let task = tokio::spawn(async move {
-        let result = run(projector, head, stopped).await;
-        if let Err(error) = &result {
-            tracing::error!(error = error as &dyn std::error::Error, "the projector stopped: views grow old");
-            failure.send_replace(Some(error.to_string()));
+        if let Err(error) = run(projector, head, stopped).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the projector stopped: views grow old");
+            failed.send_replace(Some(Arc::new(error)));
         }
-        result
     });
-    Projecting { stop, failed, task }
+    ProjectorHandle { stop, failure, task }
 }
 
 async fn run(
@@ -53,9 +57,9 @@ async fn run(
     while !*stopped.borrow() {
         // Marked before the fold: what is appended meanwhile wakes the next turn.
         head.mark_unchanged();
-        let (returned, step) = on_blocking(projector, Projector::step).await;
-        projector = returned;
-        if step? {
+        let stepped;
+        (projector, stepped) = on_blocking(projector, step_or_give_up).await?;
+        if stepped? {
             continue;
         }
         tokio::select! {
@@ -63,28 +67,30 @@ async fn run(
             _ = stopped.wait_for(|stop| *stop) => break,
         }
     }
-    let (_, flushed) = on_blocking(projector, |projector| projector.flush()).await;
+    let (_, flushed) = on_blocking(projector, |projector| projector.flush()).await?;
     flushed
+}
+
+/// Folds one commit; views that are found damaged are given up.
+fn step_or_give_up(projector: &mut Projector) -> Result<bool, ProjectorError> {
+    let step = projector.step();
+    if let Err(error) = &step
+        && error.is_mended_by_rebuild()
+    {
+        projector.invalidate_views()?;
+        tracing::warn!("the views are damaged: the next start rebuilds them");
+    }
+    step
 }
 
 /// Runs blocking work of the projector off the async runtime.
 async fn on_blocking<T: Send + 'static>(
     mut projector: Projector,
     work: impl FnOnce(&mut Projector) -> T + Send + 'static,
-) -> (Projector, T) {
-    joined(
-        spawn_blocking(move || {
-            let result = work(&mut projector);
-            (projector, result)
-        })
-        .await,
-    )
-}
-
-/// The result of a task; a panic goes on in the one that waits for it.
-fn joined<T>(result: Result<T, JoinError>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+) -> Result<(Projector, T), ProjectorError> {
+    let working = spawn_blocking(move || {
+        let result = work(&mut projector);
+        (projector, result)
+    });
+    working.await.map_err(|error| ProjectorError::Panicked { text: error.to_string() })
 }

@@ -4,15 +4,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ledger_event::{CompletedEvent, Event, Position, SubscriptionId, WorkspaceId, testing};
+use ledger_event::{CompletedEvent, Event, EventData, JsonText, Position, SubscriptionId, WorkspaceId, testing};
 use ledger_log::{Append, EventLog, MemoryLog, MemoryLogOptions};
-use ledger_projector::{Projector, fold};
+use ledger_projector::{COMMIT_MAX_EVENTS, Projector, fold};
 use ledger_views::{
     DeliveryKey, DeliveryRow, DeliveryState, ListEntry, PageRequest, ReadModel, Stats, StatsShare, SubscriptionKey,
     Views, ViewsOptions,
 };
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 const WORKSPACES: [&str; 2] = ["ws_0", "ws_1"];
 const SUBSCRIPTIONS: [&str; 3] = ["sub_0", "sub_1", "sub_2"];
@@ -116,7 +119,7 @@ fn model(events: &[Event]) -> Readings {
             continue;
         }
         let stats = readings.stats.get_mut(&(ws, sub)).expect("all are there");
-        stats.change(StatsShare::default(), StatsShare::of(&state));
+        stats.exchange(StatsShare::default(), StatsShare::of(&state)).expect("nothing is taken out");
         stats.raise_maxima(&state);
         let row = DeliveryRow::of(key.delivery_id, key.subscription.subscription_id, state, payload);
         let row = row.expect("it is described");
@@ -176,50 +179,123 @@ fn turns() -> impl Strategy<Value = Vec<Turn>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
-    fn live_views_equal_rebuilt_views_and_the_model(history in testing::history(150), turns in turns()) {
-        // A window of one event lets repetitions that are further apart into the log.
-        let options = MemoryLogOptions { idempotence_window_events: 1, ..MemoryLogOptions::default() };
-        let log = Arc::new(MemoryLog::with_options(options));
-        let repeated: Vec<Event> = history.iter().chain(history.iter().step_by(5)).cloned().collect();
-        let mut left = repeated;
-        let live_dir = tempfile::tempdir().expect("a directory can be made");
-        let mut views = open(live_dir.path());
-        let mut projector = Projector::new(log.clone(), views.writer).expect("they fit");
-        for turn in turns {
-            match turn {
-                Turn::Append(count) if !left.is_empty() => {
-                    append(&log, left.drain(..count.min(left.len())).collect());
-                }
-                Turn::Append(_) => {}
-                Turn::Step => {
-                    projector.step().expect("it folds");
-                }
-                Turn::Restart => {
-                    drop((projector, views.reader));
-                    views = open(live_dir.path());
-                    projector = Projector::new(log.clone(), views.writer).expect("they fit");
-                }
+    fn live_views_equal_rebuilt_views_and_the_model(
+        history in testing::history(150), turns in turns(), commit_max_events in 1..20_u64
+    ) {
+        check(history, turns, commit_max_events);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3))]
+    #[test]
+    fn the_same_holds_for_lists_of_many_leaves_and_rows_of_several_parts(
+        mut history in testing::history_of(300, 2500..3000_usize), turns in turns()
+    ) {
+        for (number, event) in history.iter_mut().enumerate() {
+            if let (0, EventData::DeliveryCreated(description)) = (number % 200, &mut event.data) {
+                let filler = "x".repeat(number * 80);
+                description.payload = Some(JsonText::parse(&format!(r#"{{"filler":"{filler}"}}"#)).expect("it is an object"));
             }
         }
-        if !left.is_empty() {
-            append(&log, left);
-        }
-        projector.catch_up().expect("it folds");
-
-        let rebuilt_dir = tempfile::tempdir().expect("a directory can be made");
-        let rebuilt = open(rebuilt_dir.path());
-        Projector::new(log.clone(), rebuilt.writer).expect("they fit").catch_up().expect("it folds");
-
-        let live = read_all(&views.reader);
-        prop_assert_eq!(&live, &read_all(&rebuilt.reader));
-        prop_assert_eq!(live, model(&read_log(&log)));
+        check(history, turns, COMMIT_MAX_EVENTS);
     }
+}
+
+/// Appends and folds a history by those turns, and compares live views, rebuilt views and the model.
+fn check(history: Vec<Event>, turns: Vec<Turn>, commit_max_events: u64) {
+    // A window of one event lets repetitions that are further apart into the log.
+    let options = MemoryLogOptions { idempotence_window_events: 1, ..MemoryLogOptions::default() };
+    let log = Arc::new(MemoryLog::with_options(options));
+    let mut left: Vec<Event> = history.iter().chain(history.iter().step_by(5)).cloned().collect();
+    let live_dir = tempfile::tempdir().expect("a directory can be made");
+    let project = |writer| Projector::new(log.clone(), writer).expect("they fit").with_commits_of(commit_max_events);
+    let mut views = open(live_dir.path());
+    let mut projector = project(views.writer);
+    for turn in turns {
+        match turn {
+            Turn::Append(count) if !left.is_empty() => {
+                append(&log, left.drain(..count.min(left.len())).collect());
+            }
+            Turn::Append(_) => {}
+            Turn::Step => {
+                projector.step().expect("it folds");
+            }
+            Turn::Restart => {
+                drop((projector, views.reader));
+                views = open(live_dir.path());
+                projector = project(views.writer);
+            }
+        }
+    }
+    if !left.is_empty() {
+        append(&log, left);
+    }
+    projector.catch_up().expect("it folds");
+
+    let rebuilt_dir = tempfile::tempdir().expect("a directory can be made");
+    let rebuilt = open(rebuilt_dir.path());
+    Projector::new(log.clone(), rebuilt.writer).expect("they fit").catch_up().expect("it folds");
+
+    let live = read_all(&views.reader);
+    assert_eq!(live, read_all(&rebuilt.reader));
+    assert_eq!(live, model(&read_log(&log)));
+}
+
+#[test]
+fn views_that_are_found_damaged_are_given_up_and_rebuilt_at_the_next_start() {
+    let log = Arc::new(MemoryLog::new());
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let created = |history: &[Event]| {
+        let mut events: Vec<Event> = history.to_vec();
+        events.retain(|event| matches!(event.data, EventData::DeliveryCreated(_)));
+        events
+    };
+    let mut history = created(&generate(testing::history(300)));
+    let later = history.split_off(history.len() / 2);
+    append(&log, history);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be made");
+    runtime.block_on(async {
+        let views = open(dir.path());
+        let handle =
+            ledger_projector::start(Projector::new(log.clone(), views.writer).expect("they fit"), log.watch_head());
+        views.reader.reached(log.head().position, Duration::from_secs(60)).await.expect("it folds");
+        handle.stop().await.expect("it has not failed");
+        drop(views.reader);
+        damage_delivery_rows(dir.path());
+
+        let views = open(dir.path());
+        let handle =
+            ledger_projector::start(Projector::new(log.clone(), views.writer).expect("they fit"), log.watch_head());
+        let events = later.into_iter().map(|event| CompletedEvent { event, occurred_at_given: true }).collect();
+        log.append(Append { events }).await.expect("it is appended");
+        let mut failure = handle.failure();
+        let failed = failure.wait_for(Option::is_some).await.expect("it says so").clone().expect("it failed");
+        assert!(failed.is_mended_by_rebuild(), "{failed:?}");
+        handle.stop().await.expect_err("it failed");
+    });
+    let error = Views::open(dir.path(), ViewsOptions { cache_bytes: 1 << 20 }).expect_err("they were given up");
+    assert!(error.is_mended_by_rebuild(), "{error:?}");
+}
+
+/// Writes nonsense over every state of a delivery, under the keys that begin with `d`.
+fn damage_delivery_rows(dir: &Path) {
+    let config = sled::Config::new().path(dir).segment_size(8 * 1024 * 1024);
+    // sled holds the file for a moment after it was closed.
+    let db = (0..100_000).find_map(|_| config.open().ok()).expect("it opens");
+    let tree = db.open_tree("views").expect("it opens");
+    for key in tree.scan_prefix(b"d").keys().collect::<Result<Vec<_>, _>>().expect("it reads") {
+        tree.insert(key, b"\0nonsense").expect("it is written");
+    }
+}
+
+fn generate<T>(strategy: impl Strategy<Value = T>) -> T {
+    strategy.new_tree(&mut TestRunner::deterministic()).expect("it generates").current()
 }
 
 #[test]
 fn views_of_another_log_or_of_a_longer_one_are_refused() {
-    use proptest::strategy::ValueTree;
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut runner = TestRunner::deterministic();
     let mut history = || testing::history(30).new_tree(&mut runner).expect("it generates").current();
     let dir = tempfile::tempdir().expect("a directory can be made");
     let log = Arc::new(MemoryLog::new());

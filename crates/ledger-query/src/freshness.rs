@@ -7,6 +7,8 @@ use ledger_auth::{LEDGER_MIN_POSITION, LEDGER_POSITION};
 use ledger_event::Position;
 use ledger_views::{ReadModel, WaitTimeout};
 
+use crate::parameters::decimal;
+
 /// How long an answer waits for the position that its reader asks for.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -24,7 +26,7 @@ pub(crate) enum FreshnessError {
 /// Waits until the views have reached the position that the request asks for, if it asks for one.
 pub(crate) async fn wait_for_min_position(views: &ReadModel, headers: &HeaderMap) -> Result<(), FreshnessError> {
     let Some(value) = headers.get(LEDGER_MIN_POSITION) else { return Ok(()) };
-    let number = value.to_str().ok().and_then(|text| text.parse::<u64>().ok());
+    let number = value.to_str().ok().and_then(decimal);
     let wanted = Position::new(number.ok_or(FreshnessError::NotAPosition)?);
     Ok(views.reached(wanted, WAIT_MAX).await?)
 }

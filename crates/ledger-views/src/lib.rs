@@ -28,6 +28,6 @@ pub use row::{DeliveryRow, Outcome, Status};
 pub use state::{
     Attempt, Cancelled, DeliveryState, DescribedBy, Description, EventKey, Finish, FinishTexts, Rescheduled,
 };
-pub use stats::{Stats, StatsShare};
+pub use stats::{NeverPutIn, Stats, StatsShare};
 pub use store::{Views, ViewsError, ViewsOptions};
 pub use writer::ViewWriter;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_event::{JsonText, Position, WorkspaceId};
-use tokio::sync::watch;
 
 use crate::keys::{self, DeliveryKey, SubscriptionKey};
 use crate::list::{ListEntry, ListId};
@@ -71,16 +70,15 @@ impl ReadModel {
         Self { shared }
     }
 
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// The position that the views have reached.
     #[must_use]
     pub fn position(&self) -> Position {
-        *self.shared.position.borrow()
-    }
-
-    /// The position that the views have reached, and each later one.
-    #[must_use]
-    pub fn watch_position(&self) -> watch::Receiver<Position> {
-        self.shared.position.subscribe()
+        self.shared.checkpoint.borrow().position
     }
 
     /// Waits until the views have reached a position.
@@ -89,8 +87,8 @@ impl ReadModel {
     ///
     /// When that takes longer than `at_most`.
     pub async fn reached(&self, wanted: Position, at_most: Duration) -> Result<(), WaitTimeout> {
-        let mut position = self.watch_position();
-        let waiting = position.wait_for(|reached| *reached >= wanted);
+        let mut checkpoint = self.shared.checkpoint.subscribe();
+        let waiting = checkpoint.wait_for(|checkpoint| checkpoint.position >= wanted);
         match tokio::time::timeout(at_most, waiting).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(WaitTimeout { reached: self.position(), wanted }),
@@ -100,7 +98,7 @@ impl ReadModel {
     /// How many deliveries wait for their description.
     #[must_use]
     pub fn waiting_count(&self) -> u64 {
-        self.shared.checkpoint.read().expect("no commit panicked").waiting_count
+        self.shared.checkpoint.borrow().waiting_count
     }
 
     /// The deliveries of a workspace that wait for their description, those that came last first.
@@ -109,8 +107,8 @@ impl ReadModel {
     ///
     /// When the views cannot be read.
     pub fn waiting(&self, workspace_id: WorkspaceId, offset: u64, limit: usize) -> Result<Vec<ListEntry>, ViewsError> {
-        let _commit = self.shared.checkpoint.read().expect("no commit panicked");
-        self.newest(&ListId::Waiting(workspace_id), offset, limit).map(|(_, entries)| entries)
+        let list = ListId::Waiting(workspace_id);
+        self.shared.read(|_| self.newest(&list, offset, limit).map(|(_, entries)| entries))
     }
 
     /// The stats of a subscription.
@@ -119,9 +117,10 @@ impl ReadModel {
     ///
     /// When the views cannot be read.
     pub fn stats(&self, subscription: &SubscriptionKey) -> Result<StatsAnswer, ViewsError> {
-        let commit = self.shared.checkpoint.read().expect("no commit panicked");
-        let stats = self.shared.row(&keys::stats(subscription))?.unwrap_or_default();
-        Ok(StatsAnswer { position: commit.position, stats })
+        self.shared.read(|commit| {
+            let stats = self.shared.row(&keys::stats(subscription))?.unwrap_or_default();
+            Ok(StatsAnswer { position: commit.position, stats })
+        })
     }
 
     /// A page of deliveries.
@@ -136,13 +135,11 @@ impl ReadModel {
                 ListId::Subscription(SubscriptionKey { workspace_id: request.workspace_id.clone(), subscription_id })
             }
         };
-        let commit = self.shared.checkpoint.read().expect("no commit panicked");
-        let (total, entries) = self.newest(&list, request.offset, request.limit)?;
-        let mut rows = Vec::with_capacity(entries.len());
-        for entry in entries {
-            rows.push(self.row(&request.workspace_id, entry)?);
-        }
-        Ok(DeliveryPage { position: commit.position, total, rows })
+        self.shared.read(|commit| {
+            let (total, entries) = self.newest(&list, request.offset, request.limit)?;
+            let rows = entries.into_iter().map(|entry| self.row(&request.workspace_id, entry));
+            Ok(DeliveryPage { position: commit.position, total, rows: rows.collect::<Result<_, _>>()? })
+        })
     }
 
     fn newest(&self, list: &ListId, offset: u64, limit: usize) -> Result<(u64, Vec<ListEntry>), ViewsError> {
@@ -156,7 +153,7 @@ impl ReadModel {
             SubscriptionKey { workspace_id: workspace_id.clone(), subscription_id: entry.subscription_id };
         let delivery = DeliveryKey { subscription, delivery_id: entry.delivery_id };
         let key = keys::delivery(&delivery);
-        let damaged = || ViewsError::Damaged { key: key.escape_ascii().to_string() };
+        let damaged = || ViewsError::damaged(&key);
         let state: DeliveryState = self.shared.row(&key)?.ok_or_else(damaged)?;
         let payload = rows::get(&self.shared.tree, &keys::payload(&delivery))?
             .map(|text| std::str::from_utf8(&text).ok().and_then(|text| JsonText::parse(text).ok()).ok_or_else(damaged))

@@ -29,6 +29,11 @@ pub struct StatsShare {
     pub duration_sum_ms: u64,
 }
 
+/// A share was to be taken out that is not in the sums: the stats or the delivery's state are damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a delivery's share is not in the stats of its subscription")]
+pub struct NeverPutIn;
+
 impl StatsShare {
     /// What a delivery adds: nothing while it waits for its description.
     #[must_use]
@@ -55,17 +60,19 @@ impl StatsShare {
 impl Stats {
     /// Takes a delivery's old share out and puts its new one in.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// When `old` was never put in.
-    pub fn change(&mut self, old: StatsShare, new: StatsShare) {
-        let exchange = |sum: &mut u64, old: u64, new: u64| {
-            *sum = sum.checked_sub(old).expect("only what was put in is taken out") + new;
+    /// When the old one cannot have been put in: there is less than it.
+    pub fn exchange(&mut self, old: StatsShare, new: StatsShare) -> Result<(), NeverPutIn> {
+        let exchanged = |sum: u64, old: u64, new: u64| Ok(sum.checked_sub(old).ok_or(NeverPutIn)? + new);
+        let sums = self.sums;
+        self.sums = StatsShare {
+            success_count: exchanged(sums.success_count, old.success_count, new.success_count)?,
+            failed_count: exchanged(sums.failed_count, old.failed_count, new.failed_count)?,
+            timed_count: exchanged(sums.timed_count, old.timed_count, new.timed_count)?,
+            duration_sum_ms: exchanged(sums.duration_sum_ms, old.duration_sum_ms, new.duration_sum_ms)?,
         };
-        exchange(&mut self.sums.success_count, old.success_count, new.success_count);
-        exchange(&mut self.sums.failed_count, old.failed_count, new.failed_count);
-        exchange(&mut self.sums.timed_count, old.timed_count, new.timed_count);
-        exchange(&mut self.sums.duration_sum_ms, old.duration_sum_ms, new.duration_sum_ms);
+        Ok(())
     }
 
     /// Raises the maxima to those of a described delivery.
@@ -101,7 +108,8 @@ mod tests {
 
     fn stats(success_count: u64, failed_count: u64, timed_count: u64, duration_sum_ms: u64) -> Stats {
         let mut stats = Stats::default();
-        stats.change(StatsShare::default(), StatsShare { success_count, failed_count, timed_count, duration_sum_ms });
+        let share = StatsShare { success_count, failed_count, timed_count, duration_sum_ms };
+        stats.exchange(StatsShare::default(), share).expect("nothing is taken out");
         stats
     }
 
@@ -124,7 +132,8 @@ mod tests {
         let mut changed = stats(2, 1, 3, 700);
         let old = StatsShare { success_count: 0, failed_count: 1, timed_count: 1, duration_sum_ms: 500 };
         let new = StatsShare { success_count: 1, failed_count: 0, timed_count: 1, duration_sum_ms: 20 };
-        changed.change(old, new);
+        assert_eq!(changed.exchange(old, new), Ok(()));
         assert_eq!(changed, stats(3, 0, 3, 220));
+        assert_eq!(changed.exchange(old, new), Err(NeverPutIn));
     }
 }

@@ -15,7 +15,7 @@ use crate::list_tree::{ListRoot, Node, Nodes, NodesMut};
 use crate::rows;
 use crate::state::DeliveryState;
 use crate::stats::Stats;
-use crate::store::{Shared, ViewsError};
+use crate::store::{Shared, ViewsError, guarded};
 
 /// The one writer of the views.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl ViewWriter {
     /// The checkpoint of the last commit.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
-        *self.shared.checkpoint.read().expect("no commit panicked")
+        *self.shared.checkpoint.borrow()
     }
 
     /// The state of a delivery, with what is not committed yet.
@@ -91,7 +91,7 @@ impl ViewWriter {
     /// # Errors
     ///
     /// When the list cannot be read.
-    pub fn list(&mut self, list: &ListId, entry: ListEntry) -> Result<bool, ViewsError> {
+    pub fn insert_entry(&mut self, list: &ListId, entry: ListEntry) -> Result<bool, ViewsError> {
         self.change_list(list, |root, nodes| root.insert(nodes, entry))
     }
 
@@ -100,7 +100,7 @@ impl ViewWriter {
     /// # Errors
     ///
     /// When the list cannot be read.
-    pub fn unlist(&mut self, list: &ListId, entry: &ListEntry) -> Result<bool, ViewsError> {
+    pub fn remove_entry(&mut self, list: &ListId, entry: &ListEntry) -> Result<bool, ViewsError> {
         self.change_list(list, |root, nodes| root.remove(nodes, entry))
     }
 
@@ -123,38 +123,48 @@ impl ViewWriter {
     ///
     /// # Errors
     ///
-    /// When they cannot be written.
+    /// When they cannot be written. The changes are lost then, and the writer is of no more use.
     pub fn commit(&mut self, checkpoint: Checkpoint) -> Result<(), ViewsError> {
-        let mut batch = sled::Batch::default();
+        let shared = Arc::clone(&self.shared);
+        let batch = guarded(|| self.take_batch(checkpoint))?;
+        shared.commit(batch, checkpoint)
+    }
+
+    fn take_batch(&mut self, checkpoint: Checkpoint) -> Result<sled::Batch, ViewsError> {
+        let (tree, mut batch) = (&self.shared.tree, sled::Batch::default());
         for (key, state) in self.deliveries.drain() {
-            rows::put(&mut batch, &keys::delivery(&key), &rows::encode(&state));
+            rows::put(&mut batch, tree, &keys::delivery(&key), &rows::encode(&state))?;
         }
         for (key, payload) in self.payloads.drain() {
             match payload {
-                Some(payload) => rows::put(&mut batch, &keys::payload(&key), payload.as_str().as_bytes()),
-                None => batch.remove(keys::payload(&key)),
+                Some(payload) => rows::put(&mut batch, tree, &keys::payload(&key), payload.as_str().as_bytes())?,
+                None => rows::remove(&mut batch, tree, &keys::payload(&key))?,
             }
         }
         for (key, stats) in self.stats.drain() {
-            rows::put(&mut batch, &keys::stats(&key), &rows::encode(&stats));
+            rows::put(&mut batch, tree, &keys::stats(&key), &rows::encode(&stats))?;
         }
         for (list, pending) in self.lists.drain() {
-            rows::put(&mut batch, &keys::list_root(&list), &rows::encode(&pending.root));
+            rows::put(&mut batch, tree, &keys::list_root(&list), &rows::encode(&pending.root))?;
             for (number, node) in pending.nodes {
                 let key = keys::list_node(&list, number);
                 match node {
-                    Some(node) => rows::put(&mut batch, &key, &rows::encode(&node)),
-                    None => batch.remove(key),
+                    Some(node) => rows::put(&mut batch, tree, &key, &rows::encode(&node))?,
+                    None => rows::remove(&mut batch, tree, &key)?,
                 }
             }
         }
-        rows::put(&mut batch, keys::CHECKPOINT, &rows::encode(&checkpoint));
-        let mut current = self.shared.checkpoint.write().expect("no commit panicked");
-        self.shared.tree.apply_batch(batch).map_err(ViewsError::Write)?;
-        *current = checkpoint;
-        drop(current);
-        self.shared.position.send_replace(checkpoint.position);
-        Ok(())
+        rows::put(&mut batch, tree, keys::CHECKPOINT, &rows::encode(&checkpoint))?;
+        Ok(batch)
+    }
+
+    /// Gives the views up: they are damaged, and the next opening finds that they must be rebuilt.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be written.
+    pub fn invalidate(&self) -> Result<(), ViewsError> {
+        self.shared.invalidate()
     }
 
     /// Writes what is committed to the disk, so that less is to be folded again at the next start.
@@ -180,9 +190,7 @@ impl Nodes for PendingNodes<'_> {
     fn node(&mut self, number: u64) -> Result<Node, ViewsError> {
         match self.changed.get(&number) {
             Some(Some(node)) => Ok(node.clone()),
-            Some(None) => {
-                Err(ViewsError::Damaged { key: keys::list_node(self.list, number).escape_ascii().to_string() })
-            }
+            Some(None) => Err(ViewsError::damaged(&keys::list_node(self.list, number))),
             None => self.shared.list_node(self.list, number),
         }
     }

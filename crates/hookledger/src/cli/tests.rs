@@ -101,7 +101,7 @@ fn the_default_holds_where_nothing_is_said() {
     assert_eq!(settings.location.data_dir, Path::new("./data"));
     assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.log_format, LogFormat::Text);
-    assert_eq!((settings.text_cut_bytes, settings.idempotence_window_events), (1024, 500_000));
+    assert_eq!((settings.text_cut_bytes, settings.idempotence_window_events), (1024, 262_144));
 }
 
 #[test]

@@ -15,14 +15,32 @@ use crate::settings::Location;
 use crate::tokens_file::TokensFile;
 use crate::{clock, output};
 
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  hookledger token create --workspace ws_1 --scope append --scope read
+  hookledger token create --workspace ws_1 --subscription whsub_1 --scope read --expires 30d
+  TOKEN=$(hookledger token create --scope append)";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  hookledger token list --data-dir /var/lib/hookledger
+  hookledger token list --json";
+
+const REVOKE_EXAMPLES: &str = "\
+Examples:
+  hookledger token revoke tok_0123456789ab";
+
 /// What can be done with tokens.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
     /// Make a token: itself on standard output, its id on standard error
+    #[command(after_help = CREATE_EXAMPLES)]
     Create(CreateArgs),
     /// List the tokens, the expired and revoked ones too
+    #[command(after_help = LIST_EXAMPLES)]
     List(ListArgs),
     /// Take a token back
+    #[command(after_help = REVOKE_EXAMPLES)]
     Revoke(RevokeArgs),
 }
 

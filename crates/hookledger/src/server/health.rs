@@ -1,5 +1,6 @@
 //! `/healthz` and `/readyz`: what a supervisor and a load balancer ask.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use axum::Json;
@@ -7,6 +8,7 @@ use axum::extract::State;
 use http::StatusCode;
 use ledger_event::Position;
 use ledger_log::{EventLog, SledLog};
+use ledger_projector::ProjectorError;
 use ledger_views::ReadModel;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -19,7 +21,7 @@ pub(crate) struct Health {
     log: Arc<SledLog>,
     views: ReadModel,
     head_at_start: Position,
-    projector_failure: watch::Receiver<Option<String>>,
+    projector_failure: watch::Receiver<Option<Arc<ProjectorError>>>,
 }
 
 #[derive(Serialize)]
@@ -37,7 +39,7 @@ impl Health {
             log: Arc::clone(&ledger.log),
             views: ledger.views.clone(),
             head_at_start: ledger.opened_at.head,
-            projector_failure: ledger.projecting.watch_failure(),
+            projector_failure: ledger.projector.failure(),
         }
     }
 
@@ -47,11 +49,23 @@ impl Health {
             return Some(error.to_string());
         }
         if let Some(failure) = &*self.projector_failure.borrow() {
-            return Some(format!("the projector has stopped: {failure}"));
+            let remedy = if failure.is_mended_by_rebuild() { "; a restart rebuilds the views" } else { "" };
+            return Some(format!("the projector has stopped: {}{remedy}", chain_of(&**failure)));
         }
         let (reached, wanted) = (self.views.position(), self.head_at_start);
         (reached < wanted).then(|| format!("the views stand at position {reached} of {wanted}"))
     }
+}
+
+/// An error and what lies below it, in one line.
+fn chain_of(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// The process is up.

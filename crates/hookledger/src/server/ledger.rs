@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use ledger_event::Position;
 use ledger_ingest::{Ingest, IngestOptions};
 use ledger_log::{Clock, EventLog, SledLog, SledLogOptions};
-use ledger_projector::{Projecting, Projector};
+use ledger_projector::{Projector, ProjectorHandle};
 use ledger_views::{ReadModel, Views, ViewsOptions};
 use tokio::task::spawn_blocking;
 
@@ -20,7 +20,7 @@ pub(crate) struct Ledger {
     pub(crate) log: Arc<SledLog>,
     pub(crate) views: ReadModel,
     pub(crate) ingest: Ingest,
-    pub(crate) projecting: Projecting,
+    pub(crate) projector: ProjectorHandle,
     /// Where the log ended, and where the views stood, when they were opened.
     pub(crate) opened_at: OpenedAt,
 }
@@ -46,12 +46,12 @@ impl Ledger {
         let (views_dir, views_cache_bytes) = (data_dir.views(), settings.views_cache_bytes);
         let (log, views, projector) = spawn_blocking(move || open_parts(options, &views_dir, views_cache_bytes))
             .await
-            .context("opening the ledger broke off")??;
+            .context("opening the ledger failed")??;
         let opened_at = OpenedAt { head: log.head().position, views: views.position() };
         let ingest_options = IngestOptions { text_cut_bytes: settings.text_cut_bytes, now: clock::now };
         let ingest = Ingest::new(log.clone(), ingest_options);
-        let projecting = ledger_projector::start(projector, log.watch_head());
-        Ok(Self { log, views, ingest, projecting, opened_at })
+        let projector = ledger_projector::start(projector, log.watch_head());
+        Ok(Self { log, views, ingest, projector, opened_at })
     }
 
     /// The last durable position.
@@ -61,10 +61,10 @@ impl Ledger {
 
     /// Finishes what is under way and writes what is in memory.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
-        let stopped = self.projecting.stop().await.context("the projector had stopped");
+        let stopped = self.projector.stop().await;
         let log = self.log;
-        spawn_blocking(move || log.close()).await.context("closing the log broke off")?;
-        stopped
+        spawn_blocking(move || log.close()).await.context("closing the log failed")?;
+        stopped.map_err(|_| anyhow!("the projector failed while the ledger served, as was logged"))
     }
 }
 
@@ -79,11 +79,11 @@ fn open_parts(
     Ok((log, views.reader, projector))
 }
 
-/// Opens the views; those that are damaged or of another layout are thrown away, to be made anew from the log.
+/// Opens the views; those that are damaged or of another layout are thrown away, to be rebuilt from the log.
 fn open_views(dir: &Path, options: ViewsOptions) -> anyhow::Result<Views> {
     match Views::open(dir, options) {
         Err(error) if error.is_mended_by_rebuild() => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the views are made anew from the log");
+            tracing::warn!(error = &error as &dyn std::error::Error, "the views are rebuilt from the log");
             std::fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
             Ok(Views::open(dir, options)?)
         }

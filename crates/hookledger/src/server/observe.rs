@@ -1,4 +1,4 @@
-//! What surrounds every request: its id, its log line, its share in the metrics, its time limit.
+//! What surrounds every request: its id, its log line, its share in the metrics.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -50,18 +50,6 @@ fn request_id(request: &Request) -> HeaderValue {
     match request.headers().get(REQUEST_ID).filter(is_sound) {
         Some(sent) => sent.clone(),
         None => HeaderValue::from_str(&Uuid::now_v7().to_string()).expect("a UUID is plain text"),
-    }
-}
-
-/// Ends a request that takes too long: a body that trickles in, a disk that hangs.
-pub(crate) async fn time_limit(limit: Duration, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let detail =
-                format!("the request took longer than {} s; an append may still have been stored", limit.as_secs());
-            Problem::new(StatusCode::REQUEST_TIMEOUT, detail).into_response()
-        }
     }
 }
 

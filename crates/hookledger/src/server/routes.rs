@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use http::Uri;
 use ledger_auth::{Problem, Tokens};
-use ledger_ingest::http::IngestHttp;
+use ledger_ingest::http::{IngestHttp, IngestHttpOptions};
 use ledger_query::QueryHttp;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -18,10 +18,18 @@ use super::observe;
 use crate::clock;
 use crate::settings::ServeSettings;
 
-/// The routes, and what surrounds each of them: from outside in, metrics and log line, panic, time.
+/// The routes, and what surrounds each of them: from outside in, metrics and log line, then panics.
 pub(crate) fn router(ledger: &Ledger, tokens: Tokens, settings: &ServeSettings) -> Router {
     let metrics = Arc::new(Metrics::new(ledger));
-    let ingest = IngestHttp::new(ledger.ingest.clone(), tokens.clone(), clock::now, settings.append_queue_bytes);
+    let ingest = IngestHttp::new(
+        ledger.ingest.clone(),
+        tokens.clone(),
+        IngestHttpOptions {
+            now: clock::now,
+            bodies_max_bytes: settings.append_queue_bytes,
+            request_timeout: settings.request_timeout(),
+        },
+    );
     let query = QueryHttp { views: ledger.views.clone(), tokens, now: clock::now };
     let operations = Router::new()
         .route("/healthz", get(health::get_health))
@@ -29,14 +37,12 @@ pub(crate) fn router(ledger: &Ledger, tokens: Tokens, settings: &ServeSettings) 
         .with_state(Health::of(ledger))
         .route("/metrics", get(metrics::get_metrics))
         .with_state(Arc::clone(&metrics));
-    let timeout = settings.request_timeout();
     Router::new()
         .merge(ingest.router())
         .merge(query.router())
         .merge(operations)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn(move |request, next| observe::time_limit(timeout, request, next)))
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(from_fn_with_state(metrics, observe::observe))
 }

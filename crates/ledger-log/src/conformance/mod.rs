@@ -3,7 +3,7 @@
 //! A log is put under test by a [`Subject`] and the macro
 //! [`conformance_tests!`](crate::conformance_tests), which makes a test of each case:
 //!
-//! ```ignore
+//! ```text
 //! ledger_log::conformance_tests!(MySubject);
 //! ```
 

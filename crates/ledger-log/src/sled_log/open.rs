@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use ledger_event::{Position, Timestamp};
 use sled::{Db, Tree};
@@ -16,7 +17,12 @@ use crate::identity::LogIdentity;
 use crate::parts;
 
 /// sled keeps an item inline up to a quarter of this. Changing it makes existing logs unreadable.
-const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
+const SLED_SEGMENT_BYTES: usize = 8 * 1024 * 1024;
+
+/// How long a file that was just closed may still be held.
+const RELEASE_MAX: Duration = Duration::from_secs(1);
+
+const RELEASE_POLL: Duration = Duration::from_millis(5);
 
 /// Newest format of a log, and the one that is written.
 const FORMAT: u32 = 1;
@@ -75,17 +81,32 @@ fn sync_files(dir: &Path, created: &[PathBuf]) -> io::Result<()> {
 
 fn open_trees(options: &SledLogOptions) -> Result<(Db, Tree, Tree), BoxError> {
     guarded(|| {
-        let db = sled::Config::new()
+        let config = sled::Config::new()
             .path(&options.dir)
-            .segment_size(SEGMENT_BYTES)
+            .segment_size(SLED_SEGMENT_BYTES)
             .cache_capacity(options.cache_bytes)
-            .flush_every_ms(None)
-            .open()?;
+            .flush_every_ms(None);
+        let db = open_released(&config)?;
         let chunks = db.open_tree("chunks")?;
         let meta = db.open_tree("meta")?;
         Ok::<_, BoxError>((db, chunks, meta))
     })
     .flatten()
+}
+
+/// Opens sled, which after it was closed holds its file for a moment yet: threads of its own end in the background.
+fn open_released(config: &sled::Config) -> sled::Result<Db> {
+    let deadline = Instant::now() + RELEASE_MAX;
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error))
+                if error.to_string().contains("could not acquire lock") && Instant::now() < deadline =>
+            {
+                std::thread::sleep(RELEASE_POLL);
+            }
+            opened => return opened,
+        }
+    }
 }
 
 fn read_or_make_identity(meta: &Tree, chunks: &Tree) -> Result<LogIdentity, LogError> {

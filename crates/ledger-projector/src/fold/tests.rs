@@ -164,7 +164,7 @@ fn folds(events: &[Event]) -> Folds {
         let (state, payload) = folded(events);
         if state.description.is_some() {
             let stats = stats.entry((workspace.clone(), subscription.clone())).or_default();
-            stats.change(StatsShare::default(), StatsShare::of(&state));
+            stats.exchange(StatsShare::default(), StatsShare::of(&state)).expect("nothing is taken out");
             stats.raise_maxima(&state);
         }
         let latest = state.latest_finish_at;

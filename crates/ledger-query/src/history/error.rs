@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::task::JoinError;
 
 use crate::freshness::FreshnessError;
-use crate::parameters::GivenTwice;
+use crate::parameters::RepeatedParameter;
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub(crate) enum HistoryError {
     #[error("{name} {source}")]
     Id { name: &'static str, source: IdError },
     #[error(transparent)]
-    GivenTwice(#[from] GivenTwice),
+    RepeatedParameter(#[from] RepeatedParameter),
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     #[error("{name} must be an integer from {min} to {max}")]
@@ -32,7 +32,7 @@ pub(crate) enum HistoryError {
     Freshness(#[from] FreshnessError),
     #[error("cannot read the history")]
     Views(#[from] ViewsError),
-    #[error("the read broke off")]
+    #[error("the read failed")]
     Broken(#[from] JoinError),
 }
 
@@ -54,7 +54,7 @@ impl IntoResponse for HistoryError {
             }
             Self::NoWorkspace
             | Self::Id { .. }
-            | Self::GivenTwice(_)
+            | Self::RepeatedParameter(_)
             | Self::Integer { .. }
             | Self::Freshness(FreshnessError::NotAPosition) => answer(StatusCode::BAD_REQUEST, text),
             Self::Forbidden(_) => answer(StatusCode::FORBIDDEN, text),
@@ -63,7 +63,7 @@ impl IntoResponse for HistoryError {
             }
             Self::Views(_) | Self::Broken(_) => {
                 tracing::error!(error = &self as &dyn std::error::Error, "the history cannot be read");
-                answer(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer: its log says why".to_owned())
+                answer(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer".to_owned())
             }
         }
     }

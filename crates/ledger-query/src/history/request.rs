@@ -7,7 +7,7 @@ use ledger_event::{IdError, SubscriptionId, WorkspaceId};
 use ledger_views::PageRequest;
 
 use super::error::HistoryError;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, decimal};
 
 /// Most deliveries of a page.
 const LIMIT_MAX: u64 = 100;
@@ -61,8 +61,5 @@ fn id<T: FromStr<Err = IdError>>(name: &'static str, text: &str) -> Result<T, Hi
 
 fn integer(name: &'static str, text: Option<&str>, min: u64, max: u64, default: u64) -> Result<u64, HistoryError> {
     let Some(text) = text else { return Ok(default) };
-    match text.parse::<u64>() {
-        Ok(number) if (min..=max).contains(&number) => Ok(number),
-        Ok(_) | Err(_) => Err(HistoryError::Integer { name, min, max }),
-    }
+    decimal(text).filter(|number| (min..=max).contains(number)).ok_or(HistoryError::Integer { name, min, max })
 }

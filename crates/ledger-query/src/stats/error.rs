@@ -24,7 +24,7 @@ pub(crate) enum StatsError {
     Freshness(#[from] FreshnessError),
     #[error("cannot read the stats")]
     Views(#[from] ViewsError),
-    #[error("the read broke off")]
+    #[error("the read failed")]
     Broken(#[from] JoinError),
 }
 
@@ -106,7 +106,7 @@ impl IntoResponse for StatsError {
             Self::Forbidden(forbidden) => answer(StatusCode::FORBIDDEN, forbidden.to_string()),
             Self::Views(_) | Self::Broken(_) => {
                 tracing::error!(error = &self as &dyn std::error::Error, "the stats cannot be read");
-                answer(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer: its log says why")
+                answer(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer")
             }
         }
     }

@@ -40,7 +40,7 @@ fn parse_workspace_id(query: Option<&str>) -> Result<Option<WorkspaceId>, StatsE
     let parameters = Parameters::parse(query);
     let text = parameters
         .non_empty("workspace_id")
-        .map_err(|_| refuse("value_error", "stands in the query more than once".to_owned()))?;
+        .map_err(|_| refuse("value_error", "appears in the query more than once".to_owned()))?;
     text.map(|text| WorkspaceId::parse(text).map_err(|error| refuse(kind_of(error), error.to_string()))).transpose()
 }
 

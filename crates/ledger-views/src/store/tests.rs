@@ -1,0 +1,74 @@
+use ledger_event::{DeliveryId, JsonText, Position, SubscriptionId, WorkspaceId};
+
+use super::*;
+use crate::{DeliveryKey, SubscriptionKey};
+
+fn open(dir: &Path) -> Result<Views, ViewsError> {
+    Views::open(dir, ViewsOptions { cache_bytes: 1 << 20 })
+}
+
+fn subscription() -> SubscriptionKey {
+    SubscriptionKey {
+        workspace_id: WorkspaceId::parse("w").expect("it is an id"),
+        subscription_id: SubscriptionId::parse("s").expect("it is an id"),
+    }
+}
+
+/// A payload of so many bytes that no compression makes smaller.
+fn payload(bytes: usize, seed: u64) -> JsonText {
+    let mut state = seed;
+    let hex: String = (0..bytes)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from_digit(u32::try_from(state >> 60).expect("it is four bits"), 16).expect("it is a digit")
+        })
+        .collect();
+    JsonText::parse(&format!(r#"{{"hex":"{hex}"}}"#)).expect("it is an object")
+}
+
+#[test]
+fn large_payloads_make_no_file_that_sled_does_not_sync() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let mut views = open(dir.path()).expect("it opens");
+    for delivery in 0..40 {
+        let delivery_id = DeliveryId::parse(&format!("d{delivery}")).expect("it is an id");
+        let key = DeliveryKey { subscription: subscription(), delivery_id };
+        views.writer.put_payload(key, Some(payload(200_000, delivery)));
+        let checkpoint = Checkpoint { position: Position::new(delivery + 1), ..Checkpoint::default() };
+        views.writer.commit(checkpoint).expect("it is written");
+    }
+    views.writer.flush().expect("it is written");
+    let blobs = std::fs::read_dir(dir.path().join("blobs")).map_or(0, Iterator::count);
+    assert_eq!(blobs, 0);
+}
+
+#[test]
+fn views_that_were_given_up_or_are_of_another_layout_ask_to_be_rebuilt() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let views = open(dir.path()).expect("it opens");
+    views.writer.invalidate().expect("it is written");
+    drop(views);
+    let error = open(dir.path()).expect_err("it was given up");
+    assert!(matches!(error, ViewsError::Layout { found: LAYOUT_INVALID }) && error.is_mended_by_rebuild());
+}
+
+#[test]
+fn a_row_that_cannot_be_decoded_is_an_error_that_a_rebuild_mends() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let views = open(dir.path()).expect("it opens");
+    let tree = &views.reader.shared().tree;
+    tree.insert(keys::stats(&subscription()), b"\0not a row").expect("it is written");
+    let error = views.reader.stats(&subscription()).expect_err("it is damaged");
+    assert!(matches!(error, ViewsError::Row { .. }) && error.is_mended_by_rebuild(), "{error:?}");
+    tree.insert(keys::stats(&subscription()), b"\x01\0\0\0\x02").expect("it is written");
+    let error = views.reader.stats(&subscription()).expect_err("its parts are missing");
+    assert!(matches!(error, ViewsError::Damaged { .. }) && error.is_mended_by_rebuild(), "{error:?}");
+}
+
+#[test]
+fn a_disk_out_of_reach_is_not_mended_by_a_rebuild() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let _held = open(dir.path()).expect("it opens");
+    let error = open(dir.path()).expect_err("it is open already");
+    assert!(matches!(error, ViewsError::Open(_)) && !error.is_mended_by_rebuild(), "{error:?}");
+}

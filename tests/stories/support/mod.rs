@@ -1,0 +1,20 @@
+//! What the stories are told with.
+
+mod answer;
+mod client;
+mod dump;
+pub(crate) mod events;
+mod ledger;
+mod program;
+mod raw;
+mod server;
+mod wait;
+
+pub(crate) use self::answer::Answer;
+pub(crate) use self::client::Client;
+pub(crate) use self::dump::Dump;
+pub(crate) use self::ledger::{Ledger, Token, serve_workspace};
+pub(crate) use self::program::Program;
+pub(crate) use self::raw::RawConnection;
+pub(crate) use self::server::{Server, Signal};
+pub(crate) use self::wait::eventually;
