@@ -9,14 +9,14 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use clap::{Args, ValueEnum};
 use ledger_event::limits::{REQUEST_MAX_BYTES, REQUEST_MAX_EVENTS, TEXT_CUT_DEFAULT_BYTES, TEXT_CUT_MAX_BYTES};
 use ledger_log::{
     DEFAULT_CACHE_BYTES, DEFAULT_IDEMPOTENCE_WINDOW_EVENTS, DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS,
 };
 
-use crate::telemetry;
+use crate::telemetry::{self, LogFormat};
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
@@ -111,15 +111,6 @@ impl ServeSettings {
     pub(crate) fn request_timeout(&self) -> Duration {
         Duration::from_secs(self.request_timeout_seconds)
     }
-}
-
-/// How log lines are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// For people
-    Text,
-    /// One JSON object per line
-    Json,
 }
 
 /// A parser of whole numbers whose refusal names the setting and this range.

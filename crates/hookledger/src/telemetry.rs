@@ -3,11 +3,19 @@
 use std::io::{self, IsTerminal};
 
 use anyhow::{Context, anyhow};
+use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Subscriber;
 
-use crate::settings::LogFormat;
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object per line
+    Json,
+}
 
 /// Sends the program's log lines to standard error, for the rest of its life.
 ///

@@ -11,27 +11,8 @@
 //! | `l` | list | root and count of a list |
 //! | `n` | list, node number | a node of a list |
 
-use ledger_event::{DeliveryId, SubscriptionId, WorkspaceId};
-
 use crate::list::ListId;
-
-/// What names a subscription.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriptionKey {
-    /// The tenant.
-    pub workspace_id: WorkspaceId,
-    /// The receiver.
-    pub subscription_id: SubscriptionId,
-}
-
-/// What names a delivery.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DeliveryKey {
-    /// Its subscription.
-    pub subscription: SubscriptionKey,
-    /// Its id.
-    pub delivery_id: DeliveryId,
-}
+use crate::names::{DeliveryKey, SubscriptionKey};
 
 pub(crate) const CHECKPOINT: &[u8] = b"mcheckpoint";
 pub(crate) const LAYOUT: &[u8] = b"mlayout";

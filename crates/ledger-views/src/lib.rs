@@ -9,25 +9,30 @@
 //! - [`ReadModel`] answers; every answer is of one commit and carries its position.
 
 mod checkpoint;
+mod error;
 mod keys;
+mod layout;
 mod list;
 mod list_tree;
+mod names;
 mod read_model;
 mod row;
 mod rows;
+mod shared;
 mod state;
 mod stats;
 mod store;
 mod writer;
 
 pub use checkpoint::Checkpoint;
-pub use keys::{DeliveryKey, SubscriptionKey};
+pub use error::ViewsError;
 pub use list::{ListEntry, ListId};
+pub use names::{DeliveryKey, SubscriptionKey};
 pub use read_model::{DeliveryPage, PageRequest, ReadModel, StatsAnswer, WaitTimeout};
 pub use row::{DeliveryRow, Outcome, Status};
 pub use state::{
     Attempt, Cancelled, DeliveryState, DescribedBy, Description, EventKey, Finish, FinishTexts, Rescheduled,
 };
 pub use stats::{NeverPutIn, Stats, StatsShare};
-pub use store::{Views, ViewsError, ViewsOptions};
+pub use store::{Views, ViewsOptions};
 pub use writer::ViewWriter;

@@ -3,7 +3,7 @@
 use ledger_event::{DeliveryId, SubscriptionId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
-use crate::keys::SubscriptionKey;
+use crate::names::SubscriptionKey;
 
 /// Which list.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

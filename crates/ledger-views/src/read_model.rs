@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use ledger_event::{JsonText, Position, WorkspaceId};
 
-use crate::keys::{self, DeliveryKey, SubscriptionKey};
+use crate::error::ViewsError;
+use crate::keys;
 use crate::list::{ListEntry, ListId};
 use crate::list_tree::{Node, Nodes};
+use crate::names::{DeliveryKey, SubscriptionKey};
 use crate::row::DeliveryRow;
 use crate::rows;
+use crate::shared::Shared;
 use crate::state::DeliveryState;
 use crate::stats::Stats;
-use crate::store::{Shared, ViewsError};
 
 /// Answers from the views. Clones share them.
 ///

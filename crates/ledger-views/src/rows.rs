@@ -7,7 +7,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::store::ViewsError;
+use crate::error::ViewsError;
 
 /// Longest value in sled, in bytes.
 const PART_MAX_BYTES: usize = 96 * 1024;

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use ledger_event::JsonText;
 
 use crate::checkpoint::Checkpoint;
-use crate::keys::{self, DeliveryKey, SubscriptionKey};
+use crate::error::{ViewsError, guarded};
+use crate::keys;
 use crate::list::{ListEntry, ListId};
 use crate::list_tree::{ListRoot, Node, Nodes, NodesMut};
+use crate::names::{DeliveryKey, SubscriptionKey};
 use crate::rows;
+use crate::shared::Shared;
 use crate::state::DeliveryState;
 use crate::stats::Stats;
-use crate::store::{Shared, ViewsError, guarded};
 
 /// The one writer of the views.
 #[derive(Debug)]

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::settings::LogFormat;
+use crate::telemetry::LogFormat;
 
 /// A variable that cargo sets for every test, to stand in for one of ours: a test cannot set variables.
 const SET_VARIABLE: &str = "CARGO_MANIFEST_DIR";

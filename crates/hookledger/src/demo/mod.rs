@@ -30,8 +30,7 @@ use reqwest::Url;
 use uuid::Uuid;
 
 use crate::output;
-use crate::settings::LogFormat;
-use crate::telemetry;
+use crate::telemetry::{self, LogFormat};
 
 use backoff::Backoff;
 use check::Run;

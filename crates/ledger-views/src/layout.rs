@@ -1,0 +1,32 @@
+//! The version of the rows' layout.
+
+use crate::error::ViewsError;
+use crate::{keys, rows};
+
+/// The layout of the rows. Views of another layout are made anew from the log.
+pub(crate) const VERSION: u32 = 1;
+
+/// The layout of views that were given up: no version has it.
+pub(crate) const INVALID: u32 = 0;
+
+/// Refuses rows of another layout; a new tree gets this one.
+pub(crate) fn check(tree: &sled::Tree) -> Result<(), ViewsError> {
+    match rows::get(tree, keys::LAYOUT)? {
+        Some(row) => match rows::decode(keys::LAYOUT, &row)? {
+            VERSION => Ok(()),
+            found => Err(ViewsError::Layout { found }),
+        },
+        None => write(tree, VERSION),
+    }
+}
+
+/// Makes the next opening refuse the rows.
+pub(crate) fn invalidate(tree: &sled::Tree) -> Result<(), ViewsError> {
+    write(tree, INVALID)
+}
+
+fn write(tree: &sled::Tree, version: u32) -> Result<(), ViewsError> {
+    let mut batch = sled::Batch::default();
+    rows::put(&mut batch, tree, keys::LAYOUT, &rows::encode(&version))?;
+    tree.apply_batch(batch).map_err(ViewsError::Write)
+}
