@@ -4,8 +4,8 @@
 //! whatever order `kind` and `data` come in, and then narrowed by kind. That keeps serde's tagged
 //! enums, which would buffer payloads into trees, out of the way, and lets a refusal name its field.
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 use crate::event::{
     AttemptFailed, AttemptStarted, AttemptSucceeded, DeliveryCancelled, DeliveryDescription, DeliveryRetryScheduled,
@@ -16,20 +16,31 @@ use crate::id::{DeliveryId, EventId, EventType, SourceEventId, SubscriptionId, W
 use crate::json_text::JsonText;
 use crate::limits::CLOCK_AHEAD_MAX_US;
 use crate::number::{AttemptNumber, DurationMs, MaxAttempts, ResponseStatus};
+use crate::strict::{self, Named};
 use crate::text::{self, Headers, Url};
 use crate::time::Timestamp;
 
 /// An event as a sender gives it: every field is within its own bounds, but some may be missing.
+#[derive(Debug)]
+pub struct EventDraft(EventFields);
+
+impl<'de> Deserialize<'de> for EventDraft {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        strict::map(deserializer).map(Self)
+    }
+}
+
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object that is an event")]
-pub struct EventDraft {
+#[serde(deny_unknown_fields)]
+struct EventFields {
     id: Option<EventId>,
+    #[serde(deserialize_with = "strict::name")]
     kind: Kind,
     workspace_id: Option<WorkspaceId>,
     subscription_id: SubscriptionId,
     delivery_id: DeliveryId,
     occurred_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::map")]
     data: DataDraft,
     /// Reads and exports show it; it is ours to give.
     #[serde(default, rename = "position")]
@@ -41,7 +52,7 @@ pub struct EventDraft {
 
 /// The fields of every kind's data.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object")]
+#[serde(deny_unknown_fields)]
 struct DataDraft {
     attempt: Option<AttemptNumber>,
     event_type: Option<EventType>,
@@ -57,11 +68,24 @@ struct DataDraft {
     response_body: Option<String>,
     error: Option<String>,
     reason: Option<String>,
+    #[serde(default, deserialize_with = "strict::optional_map")]
     delivery: Option<DeliveryDraft>,
 }
 
+impl Named for EventFields {
+    const NAME: &'static str = "an object that is an event";
+}
+
+impl Named for DataDraft {
+    const NAME: &'static str = "an object";
+}
+
+impl Named for DeliveryDraft {
+    const NAME: &'static str = "an object that describes the delivery";
+}
+
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object that describes the delivery")]
+#[serde(deny_unknown_fields)]
 struct DeliveryDraft {
     created_at: Timestamp,
     event_type: EventType,
@@ -87,13 +111,13 @@ impl EventDraft {
     /// The workspace that the sender named.
     #[must_use]
     pub fn workspace_id(&self) -> Option<&WorkspaceId> {
-        self.workspace_id.as_ref()
+        self.0.workspace_id.as_ref()
     }
 
     /// The subscription that the sender named.
     #[must_use]
     pub fn subscription_id(&self) -> &SubscriptionId {
-        &self.subscription_id
+        &self.0.subscription_id
     }
 
     /// Completes a sender's event: workspace, id, time of occurrence, cuts.
@@ -107,16 +131,19 @@ impl EventDraft {
         completion: &Completion,
         new_id: impl FnOnce() -> EventId,
     ) -> Result<CompletedEvent, FieldError> {
-        let workspace_id =
-            self.workspace_id.or_else(|| completion.workspace_id.clone()).ok_or(FieldError::missing("workspace_id"))?;
-        let occurred_at_given = self.occurred_at.is_some();
+        let fields = self.0;
+        let workspace_id = fields
+            .workspace_id
+            .or_else(|| completion.workspace_id.clone())
+            .ok_or(FieldError::missing("workspace_id"))?;
+        let occurred_at_given = fields.occurred_at.is_some();
         let mut event = Event {
-            id: self.id.unwrap_or_else(new_id),
+            id: fields.id.unwrap_or_else(new_id),
             workspace_id,
-            subscription_id: self.subscription_id,
-            delivery_id: self.delivery_id,
-            occurred_at: self.occurred_at.unwrap_or(completion.received_at),
-            data: self.data.into_data(self.kind)?,
+            subscription_id: fields.subscription_id,
+            delivery_id: fields.delivery_id,
+            occurred_at: fields.occurred_at.unwrap_or(completion.received_at),
+            data: fields.data.into_data(fields.kind)?,
         };
         check_sent(&event, completion.received_at)?;
         cut_texts(&mut event.data, completion.text_cut_bytes);
@@ -129,13 +156,14 @@ impl EventDraft {
     ///
     /// When a field is missing that the log always has, or one is there that its kind does not have.
     pub(crate) fn into_stored(self) -> Result<Event, FieldError> {
+        let fields = self.0;
         Ok(Event {
-            id: self.id.ok_or(FieldError::missing("id"))?,
-            workspace_id: self.workspace_id.ok_or(FieldError::missing("workspace_id"))?,
-            subscription_id: self.subscription_id,
-            delivery_id: self.delivery_id,
-            occurred_at: self.occurred_at.ok_or(FieldError::missing("occurred_at"))?,
-            data: self.data.into_data(self.kind)?,
+            id: fields.id.ok_or(FieldError::missing("id"))?,
+            workspace_id: fields.workspace_id.ok_or(FieldError::missing("workspace_id"))?,
+            subscription_id: fields.subscription_id,
+            delivery_id: fields.delivery_id,
+            occurred_at: fields.occurred_at.ok_or(FieldError::missing("occurred_at"))?,
+            data: fields.data.into_data(fields.kind)?,
         })
     }
 }

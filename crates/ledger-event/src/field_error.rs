@@ -150,6 +150,13 @@ mod tests {
                 format!(r#"{{{start},"data":{{"request_headers":{{"a":1}}}}}}"#),
                 "data.request_headers.a must be a string, not integer `1`",
             ),
+            (r#"["e","attempt.started"]"#.to_owned(), "must be an object that is an event, not sequence"),
+            (format!(r#"{{{start},"data":[1]}}"#), "data must be an object, not sequence"),
+            (
+                format!(r#"{{{start},"data":{{"attempt":1,"delivery":[1]}}}}"#),
+                "data.delivery must be an object that describes the delivery, not sequence",
+            ),
+            (r#"{"kind":{"attempt.started":null}}"#.to_owned(), "kind must be a string, not map"),
             ("7".to_owned(), "must be an object that is an event, not integer `7`"),
         ];
         for (json, expected) in refusals {

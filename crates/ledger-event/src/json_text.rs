@@ -35,6 +35,9 @@ pub enum JsonTextError {
         /// How deep it is.
         depth: usize,
     },
+    /// A string holds half of a character.
+    #[error("has an escape of half a character: surrogates such as \\ud83d come in pairs")]
+    LoneSurrogate,
     /// The text is longer than [`PAYLOAD_MAX_BYTES`].
     #[error("is {bytes} bytes of JSON: a payload is at most {PAYLOAD_MAX_BYTES} bytes")]
     TooLong {
@@ -69,6 +72,9 @@ impl JsonText {
         if depth > PAYLOAD_MAX_DEPTH {
             return Err(JsonTextError::TooDeep { depth });
         }
+        if has_lone_surrogate(&text) {
+            return Err(JsonTextError::LoneSurrogate);
+        }
         if text.len() > PAYLOAD_MAX_BYTES {
             return Err(JsonTextError::TooLong { bytes: text.len() });
         }
@@ -101,6 +107,24 @@ fn without_white_space(json: &str) -> (String, usize) {
     }
     kept.push_str(&json[run_start..]);
     (kept, deepest)
+}
+
+/// Whether a string of valid JSON escapes half of a character, which is no Unicode and breaks those who read it.
+fn has_lone_surrogate(json: &str) -> bool {
+    let mut rest = json;
+    let mut high = false;
+    while let Some(at) = rest.find('\\') {
+        let adjacent = at == 0;
+        let (escape, after) = rest[at + 1..].split_at(1);
+        let unit = (escape == "u").then(|| u16::from_str_radix(&after[..4], 16).unwrap_or(0));
+        let is_low = unit.is_some_and(|unit| (0xdc00..0xe000).contains(&unit));
+        if high != (is_low && adjacent) || (is_low && !high) {
+            return true;
+        }
+        high = unit.is_some_and(|unit| (0xd800..0xdc00).contains(&unit));
+        rest = if unit.is_some() { &after[4..] } else { after };
+    }
+    high
 }
 
 impl fmt::Debug for JsonText {
@@ -172,6 +196,27 @@ mod tests {
         assert!(JsonText::parse(&nested(PAYLOAD_MAX_DEPTH)).is_ok());
         let too_deep = Err(JsonTextError::TooDeep { depth: PAYLOAD_MAX_DEPTH + 1 });
         assert_eq!(JsonText::parse(&nested(PAYLOAD_MAX_DEPTH + 1)), too_deep);
+    }
+
+    #[test]
+    fn half_a_character_is_refused_and_a_whole_one_is_not() {
+        let refused = |text: &str| JsonText::parse(text) == Err(JsonTextError::LoneSurrogate);
+        for text in [
+            r#"{"a":"\ud800"}"#,
+            r#"{"a":"\udc00"}"#,
+            r#"{"a":"\ud83dx\ude00"}"#,
+            r#"{"a":"\ud83d\n"}"#,
+            r#"{"a":"\ud83d\ud83d\ude00"}"#,
+            r#"{"a":"\ude00\ud83d"}"#,
+            r#"{"a":"\ud83d","b":"\ude00"}"#,
+        ] {
+            assert!(refused(text), "{text}");
+        }
+        for text in
+            [r#"{"a":"\ud83d\ude00"}"#, r#"{"a":"\\ud800"}"#, r#"{"a":"\u00e9\uD83D\uDE00\uffff"}"#, r#"{"a":"\\"}"#]
+        {
+            assert!(JsonText::parse(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! - Every bound is a constant in [`limits`].
 
 mod draft;
+mod error_chain;
 mod event;
 mod field_error;
 mod id;
@@ -16,12 +17,14 @@ pub mod limits;
 mod number;
 mod position;
 mod stored;
+mod strict;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text;
 mod time;
 
 pub use draft::{CompletedEvent, Completion, EventDraft};
+pub use error_chain::ErrorChain;
 pub use event::{
     AttemptFailed, AttemptStarted, AttemptSucceeded, DeliveryCancelled, DeliveryDescription, DeliveryRetryScheduled,
     EmbeddedDelivery, Event, EventData, Kind,

@@ -1,32 +1,32 @@
 //! `POST /v1/events`.
 //!
-//! A request is let in before its body is read: the bodies under way are bounded together, so that
-//! senders who send faster than the disk writes are told to come back rather than held in memory.
+//! Bodies take room as they arrive, and what is in flight is bounded together: senders who send faster than the disk
+//! writes are told to come back rather than held in memory.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use http_body_util::LengthLimitError;
+use http_body_util::BodyExt;
 use ledger_auth::{Caller, LEDGER_POSITION, Problem, Scope, Tokens};
 use ledger_event::limits::{REQUEST_MAX_BYTES, REQUEST_MAX_EVENTS};
 use ledger_event::{EventDraft, Position, Timestamp};
 use ledger_log::{AppendError, Appended};
 use serde::Serialize;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::ingest::{Ingest, IngestError};
 use crate::parse::{RequestError, RequestFormat, parse_request};
+use crate::room::{Room, Taken};
 
-/// Bodies from this size on are parsed off the async runtime, in bytes.
-const PARSE_INLINE_MAX_BYTES: usize = 32 * 1024;
+/// Bodies from this size on are parsed off the async runtime, a few at a time, in bytes.
+const LARGE_MIN_BYTES: usize = 32 * 1024;
 
 /// When a sender that was turned away for want of room may come back.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -34,16 +34,13 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// When a sender may come back to a log that takes nothing until an operator has seen to it.
 const RETRY_AFTER_STOPPED: Duration = Duration::from_secs(30);
 
-/// The unit in which the bodies under way are counted, in bytes.
-const PERMIT_BYTES: usize = 1024;
-
 /// What `POST /v1/events` needs.
 #[derive(Clone)]
 pub struct IngestHttp {
     ingest: Ingest,
     tokens: Tokens,
     options: IngestHttpOptions,
-    bodies: Arc<Semaphore>,
+    room: Room,
 }
 
 /// How requests are taken in.
@@ -70,8 +67,8 @@ impl IngestHttp {
     /// The write side over HTTP.
     #[must_use]
     pub fn new(ingest: Ingest, tokens: Tokens, options: IngestHttpOptions) -> Self {
-        let permits = options.bodies_max_bytes.max(REQUEST_MAX_BYTES).div_ceil(PERMIT_BYTES);
-        Self { ingest, tokens, options, bodies: Arc::new(Semaphore::new(permits)) }
+        let room = Room::new(options.bodies_max_bytes);
+        Self { ingest, tokens, options, room }
     }
 
     /// The routes of the write side.
@@ -89,23 +86,33 @@ async fn append_events(State(state): State<IngestHttp>, request: Request) -> Res
     Ok(answer(&appended.map_err(problem_of)?))
 }
 
-/// A request that may be appended, and its room among the bodies under way.
-struct Received<'a> {
+/// A request that may be appended, and the memory it takes.
+struct Received {
     caller: Caller,
     drafts: Vec<EventDraft>,
-    _room: SemaphorePermit<'a>,
+    _room: Taken,
+    _large: Option<OwnedSemaphorePermit>,
 }
 
-async fn receive(state: &IngestHttp, request: Request) -> Result<Received<'_>, Problem> {
+async fn receive(state: &IngestHttp, request: Request) -> Result<Received, Problem> {
     let (parts, body) = request.into_parts();
-    let caller = state.tokens.authenticate(&parts.headers, (state.options.now)())?;
-    caller.require(Scope::Append)?;
+    let authenticate = || -> Result<Caller, Problem> {
+        let caller = state.tokens.authenticate(&parts.headers, (state.options.now)())?;
+        caller.require(Scope::Append)?;
+        Ok(caller)
+    };
+    authenticate()?;
     let format = request_format(&parts.headers)?;
-    let room = admit(&state.bodies, &parts.headers)?;
-    let body = timeout(state.options.request_timeout, read_body(body)).await.map_err(|_| body_timed_out())??;
+    check_length(&parts.headers)?;
+    let mut room = state.room.take();
+    let reading = read_body(body, &mut room);
+    let body = timeout(state.options.request_timeout, reading).await.map_err(|_| body_timed_out())??;
+    // A token may have been revoked while the body came in.
+    let caller = authenticate()?;
+    let large = if body.len() < LARGE_MIN_BYTES { None } else { Some(state.room.large().await) };
     let drafts = parse(format, body).await?;
     authorize(&caller, &drafts)?;
-    Ok(Received { caller, drafts, _room: room })
+    Ok(Received { caller, drafts, _room: room, _large: large })
 }
 
 fn answer(appended: &Appended) -> Response {
@@ -134,15 +141,10 @@ fn request_format(headers: &HeaderMap) -> Result<RequestFormat, Problem> {
     }
 }
 
-/// Reserves room for the body.
-fn admit<'a>(bodies: &'a Semaphore, headers: &HeaderMap) -> Result<SemaphorePermit<'a>, Problem> {
+/// Refuses a body that says that it is too large, before it is sent.
+fn check_length(headers: &HeaderMap) -> Result<(), Problem> {
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let bytes = length.unwrap_or(REQUEST_MAX_BYTES);
-    if bytes > REQUEST_MAX_BYTES {
-        return Err(too_large());
-    }
-    let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES).max(1)).expect("a request is at most 16 MiB");
-    bodies.try_acquire_many(permits).map_err(|_| no_room())
+    if length.is_some_and(|length| length > REQUEST_MAX_BYTES) { Err(too_large()) } else { Ok(()) }
 }
 
 fn too_large() -> Problem {
@@ -164,17 +166,25 @@ fn append_timed_out() -> Problem {
     Problem::unavailable(detail, RETRY_AFTER)
 }
 
-async fn read_body(body: Body) -> Result<Bytes, Problem> {
-    to_bytes(body, REQUEST_MAX_BYTES).await.map_err(|error| {
-        match error.into_inner().downcast_ref::<LengthLimitError>() {
-            Some(_) => too_large(),
-            None => Problem::bad_request("the body ended early"),
+/// Reads the body, which takes room as it arrives.
+async fn read_body(mut body: Body, room: &mut Taken) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::bad_request("the body ended early"))?;
+        // Trailers say nothing about events.
+        let Ok(data) = frame.into_data() else { continue };
+        let length = bytes.len() + data.len();
+        if length > REQUEST_MAX_BYTES {
+            return Err(too_large());
         }
-    })
+        room.grow_to(length).map_err(|_| no_room())?;
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
 }
 
-async fn parse(format: RequestFormat, body: Bytes) -> Result<Vec<EventDraft>, Problem> {
-    if body.len() < PARSE_INLINE_MAX_BYTES {
+async fn parse(format: RequestFormat, body: Vec<u8>) -> Result<Vec<EventDraft>, Problem> {
+    if body.len() < LARGE_MIN_BYTES {
         return parse_request(format, &body).map_err(problem_of_request);
     }
     let parsed = tokio::task::spawn_blocking(move || parse_request(format, &body)).await;

@@ -7,6 +7,7 @@ mod counters;
 pub mod http;
 mod ingest;
 mod parse;
+mod room;
 
 pub use counters::{Counters, CountersSnapshot};
 pub use ingest::{Ingest, IngestError, IngestOptions};

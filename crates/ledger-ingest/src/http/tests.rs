@@ -1,6 +1,8 @@
 //! What cannot be brought about from outside: a log that stopped, and more requests than are held.
 
-use axum::body::Body;
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
 use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{Request, StatusCode};
 use ledger_auth::{Grant, Reach, Scopes, TokenRecord, TokenSet};
@@ -54,15 +56,31 @@ async fn a_log_that_stopped_takes_nothing_and_says_so() {
 #[tokio::test]
 async fn requests_beyond_the_bound_are_told_to_come_back_and_leave_room_when_done() {
     let (side, token) = write_side(Arc::new(MemoryLog::new()));
-    let room = u32::try_from(side.bodies.available_permits()).expect("it is small");
-    let others = side.bodies.try_acquire_many(room).expect("nothing is under way");
+    let free = side.room.free_units();
+    let mut others = side.room.take();
+    others.grow_to(REQUEST_MAX_BYTES).expect("nothing else is in flight");
     let (response, _) = send(&side, &token, Body::from(EVENT)).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(response.headers().contains_key(RETRY_AFTER));
     drop(others);
     let (response, answer) = send(&side, &token, Body::from(EVENT)).await;
     assert_eq!((response.status(), &answer["appended"]), (StatusCode::OK, &Value::from(1)));
-    assert_eq!(side.bodies.available_permits(), usize::try_from(room).expect("it is small"));
+    assert_eq!(side.room.free_units(), free);
+}
+
+#[tokio::test]
+async fn a_body_takes_room_as_it_arrives_and_not_what_it_might_become() {
+    let (side, _) = write_side(Arc::new(MemoryLog::new()));
+    let free = side.room.free_units();
+    let mut taken = side.room.take();
+    taken.grow_to(10).expect("there is room");
+    assert_eq!(side.room.free_units(), free - 1);
+    taken.grow_to(1024).expect("it is there already");
+    assert_eq!(side.room.free_units(), free - 1);
+    taken.grow_to(1025).expect("there is room");
+    assert_eq!(side.room.free_units(), free - 2);
+    drop(taken);
+    assert_eq!(side.room.free_units(), free);
 }
 
 #[tokio::test]
