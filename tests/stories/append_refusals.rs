@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::events::{at, created, event, started, succeeded, with, without};
-use crate::support::{Answer, Ledger, RawConnection, eventually, serve_workspace};
+use crate::support::{Answer, Ledger, RawConnection, eventually, poll, serve_workspace};
 
 const DELIVERY: (&str, &str) = ("whsub_1", "whdel_1");
 const JSON: &str = "application/json";
@@ -145,10 +145,15 @@ async fn who_comes_when_the_ledger_has_all_it_holds_in_hand_is_told_to_come_back
     slow.send_append_head(&token.secret, &[("content-length", "16777216"), ("expect", "100-continue")]);
     let admitted = slow.read_head();
     assert!(admitted.starts_with("HTTP/1.1 100 "), "{admitted}");
+    slow.send(&" ".repeat(16_777_215));
 
     let client = server.client(&token);
     let event = created(DELIVERY, &at(0));
-    let answer = client.append(&event).await;
+    let answer = poll("what was sent takes all the room", async || {
+        let answer = client.append(&event).await;
+        (answer.status != 200).then_some(answer)
+    })
+    .await;
     answer.problem(503);
     assert!(answer.header("Retry-After").is_some(), "{}", answer.text);
     client.history("workspace_id=ws_1").await.expect_status(200);

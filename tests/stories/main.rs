@@ -17,6 +17,7 @@ mod payloads;
 mod restart;
 mod settings;
 mod signals;
+mod stalled_readers;
 mod stats;
 mod stats_checks;
 mod support;

@@ -90,7 +90,8 @@ pub(crate) struct ServeSettings {
         value_parser = within::<u64>(0..=600))]
     pub(crate) shutdown_grace_seconds: u64,
 
-    /// How long the head of a request, its body, and its append may each take, in seconds: 1 to 600
+    /// How long a request's head, its body, its append and each step of sending its answer may take, in seconds:
+    /// 1 to 600
     #[arg(long, env = "HOOKLEDGER_REQUEST_TIMEOUT_SECONDS", value_name = "SECONDS", default_value_t = 30,
         value_parser = within::<u64>(1..=600))]
     pub(crate) request_timeout_seconds: u64,

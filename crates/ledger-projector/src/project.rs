@@ -1,6 +1,6 @@
 //! From one event to the rows it changes.
 
-use ledger_event::{Event, Position};
+use ledger_event::{AttemptNumber, Event, EventData, Position};
 use ledger_views::{
     Checkpoint, DeliveryKey, DeliveryState, ListEntry, ListId, NeverPutIn, StatsShare, SubscriptionKey, ViewWriter,
     ViewsError,
@@ -37,6 +37,8 @@ impl ProjectError {
 }
 
 /// Folds an event into its delivery, its subscription's stats and the lists, within the commit under way.
+///
+/// It costs the same whatever the delivery went through before, but for the first description of one.
 pub(crate) fn project(
     writer: &mut ViewWriter,
     checkpoint: &mut Checkpoint,
@@ -46,19 +48,44 @@ pub(crate) fn project(
     let subscription =
         SubscriptionKey { workspace_id: event.workspace_id.clone(), subscription_id: event.subscription_id.clone() };
     let key = DeliveryKey { subscription, delivery_id: event.delivery_id.clone() };
-    let before = writer.delivery(&key)?;
-    let mut after = before.clone().unwrap_or_else(|| DeliveryState::new(position));
-    let folded = fold(&mut after, event);
-    if before.as_ref() != Some(&after) {
-        relist(writer, checkpoint, &key, before.as_ref(), &after)?;
-        recount(writer, &key.subscription, before.as_ref(), &after)?;
-        writer.put_delivery(key.clone(), after);
+    let attempt = attempt_of(&event.data);
+    let (state, is_new) = writer.delivery_mut(&key, position)?;
+    let (old_place, old_share) = (place_of(state), share_of(state, attempt));
+    let folded = fold(state, event);
+    let (new_place, new_share) = (place_of(state), share_of(state, attempt));
+    let exchange = match (old_place, new_place) {
+        (_, Place::Waiting(_)) => None,
+        (Place::Waiting(_), Place::Listed(_)) => Some((StatsShare::default(), StatsShare::of(state))),
+        (Place::Listed(_), Place::Listed(_)) => Some((old_share, new_share)),
+    };
+    let maxima = (state.max_duration_ms, state.latest_finish_at);
+    if is_new || old_place != new_place {
+        relist(writer, checkpoint, &key, (!is_new).then_some(old_place), new_place)?;
+    }
+    if let Some((old, new)) = exchange {
+        let stats = writer.stats_mut(&key.subscription)?;
+        stats.exchange(old, new)?;
+        stats.raise_maxima(maxima.0, maxima.1);
     }
     if let Some(payload) = folded.payload {
         writer.put_payload(key, payload);
     }
     checkpoint.position = position;
     Ok(())
+}
+
+/// The attempt that an event is about.
+fn attempt_of(data: &EventData) -> Option<AttemptNumber> {
+    match data {
+        EventData::AttemptStarted(data) => Some(data.attempt),
+        EventData::AttemptSucceeded(data) => Some(data.attempt),
+        EventData::AttemptFailed(data) => Some(data.attempt),
+        EventData::DeliveryCreated(_) | EventData::DeliveryRetryScheduled(_) | EventData::DeliveryCancelled(_) => None,
+    }
+}
+
+fn share_of(state: &DeliveryState, attempt: Option<AttemptNumber>) -> StatsShare {
+    StatsShare::of_attempt(attempt.and_then(|number| state.attempts.get(&number)))
 }
 
 /// Where a delivery stands: in the waiting list by its first position, or in history by its creation.
@@ -79,13 +106,9 @@ fn relist(
     writer: &mut ViewWriter,
     checkpoint: &mut Checkpoint,
     key: &DeliveryKey,
-    before: Option<&DeliveryState>,
-    after: &DeliveryState,
+    old: Option<Place>,
+    new: Place,
 ) -> Result<(), ProjectError> {
-    let (old, new) = (before.map(place_of), place_of(after));
-    if old == Some(new) {
-        return Ok(());
-    }
     if let Some(old) = old {
         for list in lists_of(old, key) {
             if !writer.remove_entry(&list, &entry(old, key))? {
@@ -116,20 +139,4 @@ fn lists_of(place: Place, key: &DeliveryKey) -> Vec<ListId> {
 fn entry(place: Place, key: &DeliveryKey) -> ListEntry {
     let (Place::Waiting(order) | Place::Listed(order)) = place;
     ListEntry { order, delivery_id: key.delivery_id.clone(), subscription_id: key.subscription.subscription_id.clone() }
-}
-
-fn recount(
-    writer: &mut ViewWriter,
-    subscription: &SubscriptionKey,
-    before: Option<&DeliveryState>,
-    after: &DeliveryState,
-) -> Result<(), ProjectError> {
-    if after.description.is_none() {
-        return Ok(());
-    }
-    let (old, new) = (before.map(StatsShare::of).unwrap_or_default(), StatsShare::of(after));
-    let stats = writer.stats_mut(subscription)?;
-    stats.exchange(old, new)?;
-    stats.raise_maxima(after);
-    Ok(())
 }

@@ -11,6 +11,9 @@ use crate::project::{ProjectError, project};
 /// Most events of one commit: more would hold up readers while the commit is published.
 pub const COMMIT_MAX_EVENTS: u64 = 512;
 
+/// A commit ends after the event with which it holds so many bytes of the log, whatever their number.
+const COMMIT_MAX_BYTES: usize = 4 * 1024 * 1024;
+
 /// Folds the log into views, from their checkpoint on.
 pub struct Projector {
     log: Arc<dyn EventLog>,
@@ -132,8 +135,9 @@ impl Projector {
         let mut checkpoint = self.writer.checkpoint();
         let start = checkpoint.position;
         let end = head.min(start.plus(self.commit_max_events));
-        while checkpoint.position < end {
-            self.fold_chunk(&mut checkpoint, end)?;
+        let mut bytes = 0;
+        while checkpoint.position < end && bytes < COMMIT_MAX_BYTES {
+            self.fold_chunk(&mut checkpoint, end, &mut bytes)?;
         }
         if checkpoint.position == start {
             return Ok(false);
@@ -142,8 +146,13 @@ impl Projector {
         Ok(true)
     }
 
-    /// Folds the chunk that holds the next event, up to the position `end`.
-    fn fold_chunk(&mut self, checkpoint: &mut Checkpoint, end: Position) -> Result<(), ProjectorError> {
+    /// Folds the chunk that holds the next event, up to the position `end` or the bound on bytes.
+    fn fold_chunk(
+        &mut self,
+        checkpoint: &mut Checkpoint,
+        end: Position,
+        bytes: &mut usize,
+    ) -> Result<(), ProjectorError> {
         let next = checkpoint.position.next();
         let chunk = match self.chunk.take() {
             Some(chunk) if chunk.first <= next && next <= chunk.last() => chunk,
@@ -156,6 +165,10 @@ impl Projector {
             let event = stored.decode().map_err(|source| ProjectorError::Event { position, source })?;
             project(&mut self.writer, checkpoint, position, event)
                 .map_err(|source| ProjectorError::Project { position, source })?;
+            *bytes += stored.skeleton.len() + stored.bodies.iter().map(|body| body.bytes.len()).sum::<usize>();
+            if *bytes >= COMMIT_MAX_BYTES {
+                break;
+            }
         }
         if checkpoint.position < chunk.last() {
             self.chunk = Some(chunk);
@@ -178,8 +191,8 @@ impl Projector {
     /// # Errors
     ///
     /// When that cannot be written.
-    pub fn invalidate_views(&self) -> Result<(), ProjectorError> {
-        Ok(self.writer.invalidate()?)
+    pub fn give_up_views(&self) -> Result<(), ProjectorError> {
+        Ok(self.writer.give_up()?)
     }
 
     /// Writes what is committed to the disk, so that less is to be folded again at the next start.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ledger_event::ErrorChain;
 use ledger_log::Head;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -42,7 +43,7 @@ pub fn start(projector: Projector, head: watch::Receiver<Head>) -> ProjectorHand
     let (failed, failure) = watch::channel(None);
     let task = tokio::spawn(async move {
         if let Err(error) = run(projector, head, stopped).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "the projector stopped: views grow old");
+            tracing::error!(error = %ErrorChain(&error), "the projector stopped: views grow old");
             failed.send_replace(Some(Arc::new(error)));
         }
     });
@@ -77,7 +78,7 @@ fn step_or_give_up(projector: &mut Projector) -> Result<bool, ProjectorError> {
     if let Err(error) = &step
         && error.is_mended_by_rebuild()
     {
-        projector.invalidate_views()?;
+        projector.give_up_views()?;
         tracing::warn!("the views are damaged: the next start rebuilds them");
     }
     step

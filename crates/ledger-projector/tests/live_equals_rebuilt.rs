@@ -120,7 +120,7 @@ fn model(events: &[Event]) -> Readings {
         }
         let stats = readings.stats.get_mut(&(ws, sub)).expect("all are there");
         stats.exchange(StatsShare::default(), StatsShare::of(&state)).expect("nothing is taken out");
-        stats.raise_maxima(&state);
+        stats.raise_maxima(state.max_duration_ms, state.latest_finish_at);
         let row = DeliveryRow::of(key.delivery_id, key.subscription.subscription_id, state, payload);
         let row = row.expect("it is described");
         for list in [None, Some(sub)] {

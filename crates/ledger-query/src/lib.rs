@@ -4,6 +4,7 @@
 //! scope and workspace, bounds, the wait for `Ledger-Min-Position`, one read, the answer. Each endpoint keeps its own
 //! contract's form of errors. Nothing here can see the log.
 
+mod answer;
 mod freshness;
 mod history;
 mod parameters;
@@ -15,18 +16,24 @@ use ledger_auth::Tokens;
 use ledger_event::Timestamp;
 use ledger_views::ReadModel;
 
+use crate::answer::Answers;
+
 /// What the read side needs.
 #[derive(Clone)]
 pub struct QueryHttp {
-    /// The views.
-    pub views: ReadModel,
-    /// Who may read.
-    pub tokens: Tokens,
-    /// The ledger's clock, for tokens that expire.
-    pub now: fn() -> Timestamp,
+    views: ReadModel,
+    tokens: Tokens,
+    now: fn() -> Timestamp,
+    answers: Answers,
 }
 
 impl QueryHttp {
+    /// The read side over HTTP, with the ledger's clock for tokens that expire.
+    #[must_use]
+    pub fn new(views: ReadModel, tokens: Tokens, now: fn() -> Timestamp) -> Self {
+        Self { views, tokens, now, answers: Answers::new() }
+    }
+
     /// The routes of the read side.
     pub fn router(self) -> Router {
         let history = get(history::list_deliveries).fallback(history::method_not_allowed);

@@ -2,31 +2,37 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
+
 /// The parameters of a query string; those that an endpoint does not know are passed over.
 pub(crate) struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-/// A parameter appears in the query string more than once.
+/// Why a query string cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name} appears in the query more than once")]
-pub(crate) struct RepeatedParameter {
-    pub(crate) name: &'static str,
+pub(crate) enum ParameterError {
+    #[error("{name} appears in the query more than once")]
+    Repeated { name: &'static str },
+    #[error("the query is not UTF-8")]
+    NotUtf8,
 }
 
 impl<'a> Parameters<'a> {
-    pub(crate) fn parse(query: Option<&'a str>) -> Self {
-        Self(form_urlencoded::parse(query.unwrap_or("").as_bytes()).collect())
+    pub(crate) fn parse(query: Option<&'a str>) -> Result<Self, ParameterError> {
+        let query = query.unwrap_or("");
+        percent_decode_str(query).decode_utf8().map_err(|_| ParameterError::NotUtf8)?;
+        Ok(Self(form_urlencoded::parse(query.as_bytes()).collect()))
     }
 
     /// The value of a parameter, `None` when it is absent or empty.
-    pub(crate) fn non_empty(&self, name: &'static str) -> Result<Option<&str>, RepeatedParameter> {
+    pub(crate) fn non_empty(&self, name: &'static str) -> Result<Option<&str>, ParameterError> {
         Ok(self.get(name)?.filter(|value| !value.is_empty()))
     }
 
     /// The value of a parameter, if it is there.
-    pub(crate) fn get(&self, name: &'static str) -> Result<Option<&str>, RepeatedParameter> {
+    pub(crate) fn get(&self, name: &'static str) -> Result<Option<&str>, ParameterError> {
         let mut values = self.0.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_ref());
         let value = values.next();
-        if values.next().is_some() { Err(RepeatedParameter { name }) } else { Ok(value) }
+        if values.next().is_some() { Err(ParameterError::Repeated { name }) } else { Ok(value) }
     }
 }
 

@@ -22,7 +22,7 @@ async fn an_answer_that_cannot_be_fresh_enough_is_a_503_after_ten_seconds() {
     let grant = Grant { reach: Reach::All, scopes, expires_at: None };
     let (secret, record) = TokenRecord::issue(grant, now()).expect("there is randomness");
     let tokens = Tokens::new(TokenSet::new(vec![record]).expect("one token is a set"));
-    let router = QueryHttp { views: views.reader, tokens, now }.router();
+    let router = QueryHttp::new(views.reader, tokens, now).router();
 
     let stats = "/api/v1/workspace/webhooks/s/stats?workspace_id=w";
     for (path, member) in [("/api/webhookSubscriptions.deliveries?workspace_id=w", "error"), (stats, "detail")] {

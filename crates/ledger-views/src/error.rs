@@ -14,6 +14,12 @@ pub enum ViewsError {
     /// The storage engine panicked over what it found.
     #[error("the storage engine of the views gave up on what it found")]
     EnginePanicked,
+    /// They were found damaged before.
+    #[error("the views were found damaged before, and given up")]
+    GivenUp,
+    /// They cannot be marked as given up.
+    #[error("cannot mark the views as damaged")]
+    GiveUp(#[source] std::io::Error),
     /// They are of another layout than this version's.
     #[error("the views have layout {found}, this version reads layout {VERSION}")]
     Layout {
@@ -47,13 +53,19 @@ impl ViewsError {
         Self::Damaged { key: key.escape_ascii().to_string() }
     }
 
-    /// Whether views that fail so are mended by making them anew: they are damaged or of another
-    /// layout, rather than on a disk that is full or out of reach.
+    /// Whether views that fail so are mended by a rebuild: they are damaged, of another layout, or half written, rather
+    /// than out of reach.
     #[must_use]
     pub fn is_mended_by_rebuild(&self) -> bool {
         match self {
-            Self::EnginePanicked | Self::Layout { .. } | Self::Row { .. } | Self::Damaged { .. } => true,
-            Self::Open(error) | Self::Read(error) | Self::Write(error) => match error {
+            Self::EnginePanicked
+            | Self::GivenUp
+            | Self::Layout { .. }
+            | Self::Row { .. }
+            | Self::Damaged { .. }
+            | Self::Write(_) => true,
+            Self::GiveUp(_) => false,
+            Self::Open(error) | Self::Read(error) => match error {
                 sled::Error::Io(error) => matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof),
                 sled::Error::Corruption { .. }
                 | sled::Error::ReportableBug(_)

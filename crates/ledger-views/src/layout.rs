@@ -6,9 +6,6 @@ use crate::{keys, rows};
 /// The layout of the rows. Views of another layout are made anew from the log.
 pub(crate) const VERSION: u32 = 1;
 
-/// The layout of views that were given up: no version has it.
-pub(crate) const INVALID: u32 = 0;
-
 /// Refuses rows of another layout; a new tree gets this one.
 pub(crate) fn check(tree: &sled::Tree) -> Result<(), ViewsError> {
     match rows::get(tree, keys::LAYOUT)? {
@@ -18,11 +15,6 @@ pub(crate) fn check(tree: &sled::Tree) -> Result<(), ViewsError> {
         },
         None => write(tree, VERSION),
     }
-}
-
-/// Makes the next opening refuse the rows.
-pub(crate) fn invalidate(tree: &sled::Tree) -> Result<(), ViewsError> {
-    write(tree, INVALID)
 }
 
 fn write(tree: &sled::Tree, version: u32) -> Result<(), ViewsError> {

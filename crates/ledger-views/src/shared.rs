@@ -1,5 +1,7 @@
 //! What readers and writer share.
 
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
@@ -8,7 +10,10 @@ use tokio::sync::watch;
 use crate::checkpoint::Checkpoint;
 use crate::error::{ViewsError, guarded};
 use crate::list_tree::{ListRoot, Node};
-use crate::{ListId, keys, layout, rows};
+use crate::{ListId, keys, rows};
+
+/// The file that marks views as given up.
+pub(crate) const GIVEN_UP: &str = "GIVEN_UP";
 
 /// What readers and writer share.
 ///
@@ -17,6 +22,7 @@ use crate::{ListId, keys, layout, rows};
 /// that of its rows.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    pub(crate) dir: PathBuf,
     pub(crate) db: sled::Db,
     pub(crate) tree: sled::Tree,
     pub(crate) commit: RwLock<()>,
@@ -39,12 +45,13 @@ impl Shared {
         Ok(())
     }
 
-    /// Makes the next opening find views that must be rebuilt.
-    pub(crate) fn invalidate(&self) -> Result<(), ViewsError> {
-        guarded(|| {
-            layout::invalidate(&self.tree)?;
-            self.db.flush().map(drop).map_err(ViewsError::Write)
-        })
+    /// Makes the next opening find views that must be rebuilt: by a file beside sled's, which may be what failed.
+    pub(crate) fn give_up(&self) -> Result<(), ViewsError> {
+        let marked = File::create(self.dir.join(GIVEN_UP)).and_then(|marker| {
+            marker.sync_all()?;
+            File::open(&self.dir)?.sync_all()
+        });
+        marked.map_err(ViewsError::GiveUp)
     }
 
     pub(crate) fn row<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, ViewsError> {

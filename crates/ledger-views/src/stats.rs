@@ -3,7 +3,7 @@
 use ledger_event::{DurationMs, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::state::DeliveryState;
+use crate::state::{Attempt, DeliveryState, Finish};
 
 /// The figures of one subscription over all its described deliveries.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,17 +43,31 @@ impl StatsShare {
             return share;
         }
         for finish in state.attempts.values().filter_map(|attempt| attempt.finished.as_ref()) {
-            if finish.succeeded {
-                share.success_count += 1;
-            } else {
-                share.failed_count += 1;
-            }
-            if let Some(duration_ms) = finish.duration_ms {
-                share.timed_count += 1;
-                share.duration_sum_ms += u64::from(duration_ms.get());
-            }
+            share.add(finish);
         }
         share
+    }
+
+    /// What one attempt of a described delivery adds.
+    #[must_use]
+    pub fn of_attempt(attempt: Option<&Attempt>) -> Self {
+        let mut share = Self::default();
+        if let Some(finish) = attempt.and_then(|attempt| attempt.finished.as_ref()) {
+            share.add(finish);
+        }
+        share
+    }
+
+    fn add(&mut self, finish: &Finish) {
+        if finish.succeeded {
+            self.success_count += 1;
+        } else {
+            self.failed_count += 1;
+        }
+        if let Some(duration_ms) = finish.duration_ms {
+            self.timed_count += 1;
+            self.duration_sum_ms += u64::from(duration_ms.get());
+        }
     }
 }
 
@@ -76,9 +90,9 @@ impl Stats {
     }
 
     /// Raises the maxima to those of a described delivery.
-    pub fn raise_maxima(&mut self, state: &DeliveryState) {
-        self.max_duration_ms = self.max_duration_ms.max(state.max_duration_ms);
-        self.last_delivery_at = self.last_delivery_at.max(state.latest_finish_at);
+    pub fn raise_maxima(&mut self, max_duration_ms: Option<DurationMs>, latest_finish_at: Option<Timestamp>) {
+        self.max_duration_ms = self.max_duration_ms.max(max_duration_ms);
+        self.last_delivery_at = self.last_delivery_at.max(latest_finish_at);
     }
 
     /// Finished attempts.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::checkpoint::Checkpoint;
 use crate::error::{ViewsError, guarded};
 use crate::read_model::ReadModel;
-use crate::shared::Shared;
+use crate::shared::{GIVEN_UP, Shared};
 use crate::writer::ViewWriter;
 use crate::{keys, layout, rows};
 
@@ -46,6 +46,9 @@ impl Views {
     /// When sled cannot open it, or it has another layout: then the folder can be deleted and the
     /// views made anew.
     pub fn open(dir: &Path, options: ViewsOptions) -> Result<Self, ViewsError> {
+        if dir.join(GIVEN_UP).exists() {
+            return Err(ViewsError::GivenUp);
+        }
         let config = sled::Config::new()
             .path(dir)
             .cache_capacity(options.cache_bytes)
@@ -61,8 +64,13 @@ impl Views {
             Some(row) => rows::decode(keys::CHECKPOINT, &row)?,
             None => Checkpoint::default(),
         };
-        let shared =
-            Arc::new(Shared { db, tree, commit: RwLock::default(), checkpoint: watch::Sender::new(checkpoint) });
+        let shared = Arc::new(Shared {
+            dir: dir.to_owned(),
+            db,
+            tree,
+            commit: RwLock::default(),
+            checkpoint: watch::Sender::new(checkpoint),
+        });
         Ok(Self { reader: ReadModel::new(Arc::clone(&shared)), writer: ViewWriter::new(shared) })
     }
 }

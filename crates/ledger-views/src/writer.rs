@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ledger_event::JsonText;
+use ledger_event::{JsonText, Position};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{ViewsError, guarded};
@@ -53,21 +53,26 @@ impl ViewWriter {
         *self.shared.checkpoint.borrow()
     }
 
-    /// The state of a delivery, with what is not committed yet.
+    /// The state of a delivery, to be changed, and whether this is the first that is heard of it.
+    ///
+    /// A new one has `first_position`.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
-    pub fn delivery(&self, key: &DeliveryKey) -> Result<Option<DeliveryState>, ViewsError> {
-        match self.deliveries.get(key) {
-            Some(state) => Ok(Some(state.clone())),
-            None => self.shared.row(&keys::delivery(key)),
+    pub fn delivery_mut(
+        &mut self,
+        key: &DeliveryKey,
+        first_position: Position,
+    ) -> Result<(&mut DeliveryState, bool), ViewsError> {
+        let mut is_new = false;
+        if !self.deliveries.contains_key(key) {
+            let stored = self.shared.row(&keys::delivery(key))?;
+            is_new = stored.is_none();
+            let state = stored.unwrap_or_else(|| DeliveryState::new(first_position));
+            self.deliveries.insert(key.clone(), state);
         }
-    }
-
-    /// Puts the state of a delivery.
-    pub fn put_delivery(&mut self, key: DeliveryKey, state: DeliveryState) {
-        self.deliveries.insert(key, state);
+        Ok((self.deliveries.get_mut(key).expect("it was just put there"), is_new))
     }
 
     /// Puts the payload of a delivery, or takes it away.
@@ -165,8 +170,8 @@ impl ViewWriter {
     /// # Errors
     ///
     /// When that cannot be written.
-    pub fn invalidate(&self) -> Result<(), ViewsError> {
-        self.shared.invalidate()
+    pub fn give_up(&self) -> Result<(), ViewsError> {
+        self.shared.give_up()
     }
 
     /// Writes what is committed to the disk, so that less is to be folded again at the next start.

@@ -17,4 +17,4 @@ pub(crate) use self::ledger::{Ledger, Token, serve_workspace};
 pub(crate) use self::program::Program;
 pub(crate) use self::raw::RawConnection;
 pub(crate) use self::server::{Server, Signal};
-pub(crate) use self::wait::eventually;
+pub(crate) use self::wait::{eventually, poll};

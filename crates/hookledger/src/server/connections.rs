@@ -1,4 +1,4 @@
-//! Requests from sockets: a bounded number of connections, and an end in good order.
+//! Requests from sockets: a bounded number of connections, none that stalls for ever, and an end in good order.
 
 use std::future::Future;
 use std::pin::pin;
@@ -12,8 +12,12 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
 
 use crate::settings::ServeSettings;
+
+/// Most bytes that a connection holds of a request's head, and of an answer that is not taken.
+const BUFFER_MAX_BYTES: usize = 64 * 1024;
 
 /// How long accepting pauses after it failed: usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -23,7 +27,7 @@ pub(crate) struct Connections {
     listener: TcpListener,
     router: Router,
     room: Arc<Semaphore>,
-    head_timeout: Duration,
+    stall_timeout: Duration,
     grace: Duration,
 }
 
@@ -33,7 +37,7 @@ impl Connections {
             listener,
             router,
             room: Arc::new(Semaphore::new(settings.max_connections)),
-            head_timeout: settings.request_timeout(),
+            stall_timeout: settings.request_timeout(),
             grace: settings.shutdown_grace(),
         }
     }
@@ -73,10 +77,12 @@ impl Connections {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(error = &error as &dyn std::error::Error, "a connection keeps its delay");
         }
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.stall_timeout));
         let service = TowerToHyperService::new(self.router.clone());
         let mut server = http1::Builder::new();
-        server.timer(TokioTimer::new()).header_read_timeout(self.head_timeout);
-        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
+        server.timer(TokioTimer::new()).header_read_timeout(self.stall_timeout).max_buf_size(BUFFER_MAX_BYTES);
+        let connection = graceful.watch(server.serve_connection(TokioIo::new(Box::pin(stream)), service));
         tokio::spawn(async move {
             let _room = room;
             if let Err(error) = connection.await {

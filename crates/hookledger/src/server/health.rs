@@ -1,12 +1,11 @@
 //! `/healthz` and `/readyz`: what a supervisor and a load balancer ask.
 
-use std::error::Error;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use ledger_event::Position;
+use ledger_event::{ErrorChain, Position};
 use ledger_log::{EventLog, SledLog};
 use ledger_projector::ProjectorError;
 use ledger_views::ReadModel;
@@ -46,26 +45,15 @@ impl Health {
     /// Why the ledger is not ready, if it is not.
     fn obstacle(&self) -> Option<String> {
         if let Err(error) = self.log.check_writable() {
-            return Some(error.to_string());
+            return Some(ErrorChain(&error).to_string());
         }
         if let Some(failure) = &*self.projector_failure.borrow() {
             let remedy = if failure.is_mended_by_rebuild() { "; a restart rebuilds the views" } else { "" };
-            return Some(format!("the projector has stopped: {}{remedy}", chain_of(&**failure)));
+            return Some(format!("the projector has stopped: {}{remedy}", ErrorChain(&**failure)));
         }
         let (reached, wanted) = (self.views.position(), self.head_at_start);
         (reached < wanted).then(|| format!("the views stand at position {reached} of {wanted}"))
     }
-}
-
-/// An error and what lies below it, in one line.
-fn chain_of(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// The process is up.

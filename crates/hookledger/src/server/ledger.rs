@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use ledger_event::Position;
+use ledger_event::{ErrorChain, Position};
 use ledger_ingest::{Ingest, IngestOptions};
 use ledger_log::{Clock, EventLog, SledLog, SledLogOptions};
 use ledger_projector::{Projector, ProjectorHandle};
@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 
 use crate::clock;
 use crate::data_dir::DataDir;
+use crate::output;
 use crate::settings::ServeSettings;
 
 /// A ledger at work.
@@ -60,11 +61,20 @@ impl Ledger {
     }
 
     /// Finishes what is under way and writes what is in memory.
+    ///
+    /// When log or views have failed, the program ends here: their storage engine would wait, maybe for ever, to write
+    /// to the disk that failed.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
-        let stopped = self.projector.stop().await;
-        let log = self.log;
+        let projected = self.projector.stop().await;
+        let written = self.log.check_writable();
+        let log = Arc::clone(&self.log);
         spawn_blocking(move || log.close()).await.context("closing the log failed")?;
-        stopped.map_err(|_| anyhow!("the projector failed while the ledger served, as was logged"))
+        if let (Ok(()), Ok(())) = (&projected, &written) {
+            return Ok(());
+        }
+        let failed = if written.is_err() { "the log" } else { "the projector" };
+        output::complain(&anyhow!("{failed} failed while the ledger served, as was logged"));
+        std::process::exit(1)
     }
 }
 
@@ -83,7 +93,7 @@ fn open_parts(
 fn open_views(dir: &Path, options: ViewsOptions) -> anyhow::Result<Views> {
     match Views::open(dir, options) {
         Err(error) if error.is_mended_by_rebuild() => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the views are rebuilt from the log");
+            tracing::warn!(error = %ErrorChain(&error), "the views are rebuilt from the log");
             std::fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
             Ok(Views::open(dir, options)?)
         }

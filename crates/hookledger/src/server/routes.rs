@@ -30,7 +30,7 @@ pub(crate) fn router(ledger: &Ledger, tokens: Tokens, settings: &ServeSettings) 
             request_timeout: settings.request_timeout(),
         },
     );
-    let query = QueryHttp { views: ledger.views.clone(), tokens, now: clock::now };
+    let query = QueryHttp::new(ledger.views.clone(), tokens, clock::now);
     let operations = Router::new()
         .route("/healthz", get(health::get_health))
         .route("/readyz", get(health::get_readiness))

@@ -165,7 +165,7 @@ fn folds(events: &[Event]) -> Folds {
         if state.description.is_some() {
             let stats = stats.entry((workspace.clone(), subscription.clone())).or_default();
             stats.exchange(StatsShare::default(), StatsShare::of(&state)).expect("nothing is taken out");
-            stats.raise_maxima(&state);
+            stats.raise_maxima(state.max_duration_ms, state.latest_finish_at);
         }
         let latest = state.latest_finish_at;
         let row = DeliveryRow::of(delivery.clone(), subscription.clone(), state, payload);

@@ -5,13 +5,12 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use ledger_auth::{AuthError, Forbidden};
-use ledger_event::IdError;
-use ledger_views::ViewsError;
+use ledger_event::{ErrorChain, IdError};
 use serde::Serialize;
-use tokio::task::JoinError;
 
+use crate::answer::AnswerError;
 use crate::freshness::FreshnessError;
-use crate::parameters::RepeatedParameter;
+use crate::parameters::ParameterError;
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
@@ -23,17 +22,15 @@ pub(crate) enum HistoryError {
     #[error("{name} {source}")]
     Id { name: &'static str, source: IdError },
     #[error(transparent)]
-    RepeatedParameter(#[from] RepeatedParameter),
+    Parameter(#[from] ParameterError),
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     #[error("{name} must be an integer from {min} to {max}")]
     Integer { name: &'static str, min: u64, max: u64 },
     #[error(transparent)]
     Freshness(#[from] FreshnessError),
-    #[error("cannot read the history")]
-    Views(#[from] ViewsError),
-    #[error("the read failed")]
-    Broken(#[from] JoinError),
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
 }
 
 #[derive(Serialize)]
@@ -54,15 +51,15 @@ impl IntoResponse for HistoryError {
             }
             Self::NoWorkspace
             | Self::Id { .. }
-            | Self::RepeatedParameter(_)
+            | Self::Parameter(_)
             | Self::Integer { .. }
             | Self::Freshness(FreshnessError::NotAPosition) => answer(StatusCode::BAD_REQUEST, text),
             Self::Forbidden(_) => answer(StatusCode::FORBIDDEN, text),
-            Self::Freshness(FreshnessError::Timeout(_)) => {
+            Self::Freshness(FreshnessError::Timeout(_)) | Self::Answer(AnswerError::NoRoom) => {
                 ([(RETRY_AFTER, "1")], answer(StatusCode::SERVICE_UNAVAILABLE, text)).into_response()
             }
-            Self::Views(_) | Self::Broken(_) => {
-                tracing::error!(error = &self as &dyn std::error::Error, "the history cannot be read");
+            Self::Answer(ref error @ (AnswerError::Views(_) | AnswerError::Failed(_))) => {
+                tracing::error!(error = %ErrorChain(error), "the history cannot be read");
                 answer(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer".to_owned())
             }
         }
@@ -71,5 +68,5 @@ impl IntoResponse for HistoryError {
 
 /// The answer to another method than `GET`.
 pub(crate) async fn method_not_allowed() -> Response {
-    answer(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here".to_owned())
+    answer(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here".to_owned())
 }

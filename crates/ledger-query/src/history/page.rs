@@ -37,6 +37,10 @@ impl<'a> PageBody<'a> {
     pub(crate) fn new(page: &'a DeliveryPage, limit: u64, offset: u64) -> Self {
         Self { deliveries: page.rows.iter().map(DeliveryBody::new).collect(), total: page.total, limit, offset }
     }
+
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("rows are plain text and numbers, and payloads are JSON")
+    }
 }
 
 impl<'a> DeliveryBody<'a> {

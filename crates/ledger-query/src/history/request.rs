@@ -13,8 +13,8 @@ use crate::parameters::{Parameters, decimal};
 const LIMIT_MAX: u64 = 100;
 /// Deliveries of a page when the request does not say.
 const LIMIT_DEFAULT: u64 = 20;
-/// Largest offset: what a signed 64-bit integer, and so every client, can hold.
-const OFFSET_MAX: u64 = i64::MAX as u64;
+/// Largest offset.
+const OFFSET_MAX: u64 = u64::MAX;
 
 /// A request that may be answered.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(crate) struct ListQuery {
 impl ListQuery {
     /// Reads and checks the parameters in the order of the contract: workspace, rights, bounds.
     pub(crate) fn parse(query: Option<&str>, caller: &Caller) -> Result<Self, HistoryError> {
-        let parameters = Parameters::parse(query);
+        let parameters = Parameters::parse(query)?;
         let workspace_id = parameters.non_empty("workspace_id")?.ok_or(HistoryError::NoWorkspace)?;
         let workspace_id: WorkspaceId = id("workspace_id", workspace_id)?;
         caller.require(Scope::Read)?;

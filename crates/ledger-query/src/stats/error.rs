@@ -5,10 +5,10 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use ledger_auth::{AuthError, Forbidden, WorkspaceError};
-use ledger_views::ViewsError;
+use ledger_event::ErrorChain;
 use serde::Serialize;
-use tokio::task::JoinError;
 
+use crate::answer::AnswerError;
 use crate::freshness::FreshnessError;
 
 /// Why there are no stats.
@@ -22,10 +22,8 @@ pub(crate) enum StatsError {
     Forbidden(#[from] Forbidden),
     #[error(transparent)]
     Freshness(#[from] FreshnessError),
-    #[error("cannot read the stats")]
-    Views(#[from] ViewsError),
-    #[error("the read failed")]
-    Broken(#[from] JoinError),
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
 }
 
 /// A parameter that is missing or out of its bounds.
@@ -100,12 +98,12 @@ impl IntoResponse for StatsError {
                 kind: "int_parsing",
                 problem: format!("must be an integer from 0 to {}", u64::MAX),
             }),
-            Self::Freshness(error @ FreshnessError::Timeout(_)) => {
-                ([(RETRY_AFTER, "1")], answer(StatusCode::SERVICE_UNAVAILABLE, error.to_string())).into_response()
+            Self::Freshness(FreshnessError::Timeout(_)) | Self::Answer(AnswerError::NoRoom) => {
+                ([(RETRY_AFTER, "1")], answer(StatusCode::SERVICE_UNAVAILABLE, self.to_string())).into_response()
             }
             Self::Forbidden(forbidden) => answer(StatusCode::FORBIDDEN, forbidden.to_string()),
-            Self::Views(_) | Self::Broken(_) => {
-                tracing::error!(error = &self as &dyn std::error::Error, "the stats cannot be read");
+            Self::Answer(error @ (AnswerError::Views(_) | AnswerError::Failed(_))) => {
+                tracing::error!(error = %ErrorChain(error), "the stats cannot be read");
                 answer(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer")
             }
         }

@@ -3,10 +3,9 @@
 mod error;
 mod request;
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::HeaderMap;
 use ledger_event::Timestamp;
 use ledger_views::Stats;
@@ -14,7 +13,7 @@ use serde::Serialize;
 
 pub(crate) use self::error::{StatsError, method_not_allowed};
 use crate::QueryHttp;
-use crate::freshness::{position_header, wait_for_min_position};
+use crate::freshness::wait_for_min_position;
 
 /// `WebhookStatsResponse` of the contract.
 #[derive(Serialize)]
@@ -38,8 +37,12 @@ pub(crate) async fn get_stats(
     let caller = state.tokens.authenticate(&headers, (state.now)())?;
     let subscription = request::parse(webhook_id, query.as_deref(), &caller)?;
     wait_for_min_position(&state.views, &headers).await?;
-    let answer = tokio::task::spawn_blocking(move || state.views.stats(&subscription)).await??;
-    Ok((position_header(answer.position), Json(StatsBody::from(&answer.stats))).into_response())
+    let read = move || {
+        let answer = state.views.stats(&subscription)?;
+        let json = serde_json::to_vec(&StatsBody::from(&answer.stats)).expect("figures are plain numbers");
+        Ok((answer.position, json))
+    };
+    Ok(state.answers.make(read).await?)
 }
 
 /// Refuses an empty id: it is an id out of bounds, not an unknown address.

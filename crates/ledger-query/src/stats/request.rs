@@ -7,7 +7,7 @@ use ledger_event::{IdError, SubscriptionId, WorkspaceId};
 use ledger_views::SubscriptionKey;
 
 use super::error::{FieldFault, Location, StatsError};
-use crate::parameters::Parameters;
+use crate::parameters::{ParameterError, Parameters};
 
 /// Reads and checks the parameters: bounds, then rights.
 pub(super) fn parse(
@@ -37,10 +37,14 @@ fn parse_workspace_id(query: Option<&str>) -> Result<Option<WorkspaceId>, StatsE
     let refuse = |kind, problem: String| {
         StatsError::Field(FieldFault { location: Location::Query, name: "workspace_id", kind, problem })
     };
-    let parameters = Parameters::parse(query);
-    let text = parameters
-        .non_empty("workspace_id")
-        .map_err(|_| refuse("value_error", "appears in the query more than once".to_owned()))?;
+    let refuse_parameter = |error: ParameterError| match error {
+        ParameterError::Repeated { .. } => refuse("value_error", "appears in the query more than once".to_owned()),
+        ParameterError::NotUtf8 => {
+            refuse("string_unicode", "is not UTF-8: an id is 1 to 255 bytes of UTF-8".to_owned())
+        }
+    };
+    let parameters = Parameters::parse(query).map_err(refuse_parameter)?;
+    let text = parameters.non_empty("workspace_id").map_err(refuse_parameter)?;
     text.map(|text| WorkspaceId::parse(text).map_err(|error| refuse(kind_of(error), error.to_string()))).transpose()
 }
 

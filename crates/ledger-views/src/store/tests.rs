@@ -46,10 +46,16 @@ fn large_payloads_make_no_file_that_sled_does_not_sync() {
 fn views_that_were_given_up_or_are_of_another_layout_ask_to_be_rebuilt() {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let views = open(dir.path()).expect("it opens");
-    views.writer.invalidate().expect("it is written");
-    drop(views);
+    let tree = views.reader.shared().tree.clone();
+    tree.insert(keys::LAYOUT, [&[0], rows::encode(&7_u32).as_slice()].concat()).expect("it is written");
+    drop((views, tree));
+    let error = open(dir.path()).expect_err("it has another layout");
+    assert!(matches!(error, ViewsError::Layout { found: 7 }) && error.is_mended_by_rebuild(), "{error:?}");
+
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    open(dir.path()).expect("it opens").writer.give_up().expect("it is written");
     let error = open(dir.path()).expect_err("it was given up");
-    assert!(matches!(error, ViewsError::Layout { found: 0 }) && error.is_mended_by_rebuild());
+    assert!(matches!(error, ViewsError::GivenUp) && error.is_mended_by_rebuild(), "{error:?}");
 }
 
 #[test]
