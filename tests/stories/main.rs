@@ -22,3 +22,4 @@ mod stats;
 mod stats_checks;
 mod support;
 mod tokens;
+mod waiting;

@@ -6,12 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger_event::{CompletedEvent, Event, EventData, JsonText, Position, SubscriptionId, WorkspaceId, testing};
+use ledger_event::{
+    CompletedEvent, DeliveryId, Event, EventData, JsonText, Position, SubscriptionId, WorkspaceId, testing,
+};
 use ledger_log::{Append, EventLog, MemoryLog, MemoryLogOptions};
 use ledger_projector::{COMMIT_MAX_EVENTS, Projector, fold};
 use ledger_views::{
-    DeliveryKey, DeliveryRow, DeliveryState, ListEntry, PageRequest, ReadModel, Stats, StatsShare, SubscriptionKey,
-    Views, ViewsOptions,
+    DeliveryKey, DeliveryRow, DeliveryState, PageRequest, ReadModel, Stats, StatsShare, SubscriptionKey, Views,
+    ViewsOptions,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -27,7 +29,7 @@ const PAGE: usize = 4;
 struct Readings {
     position: Position,
     waiting_count: u64,
-    waiting: BTreeMap<&'static str, Vec<ListEntry>>,
+    waiting: BTreeMap<&'static str, Vec<(u64, SubscriptionId, DeliveryId)>>,
     rows: BTreeMap<(&'static str, Option<&'static str>), Vec<DeliveryRow>>,
     stats: BTreeMap<(&'static str, &'static str), Stats>,
 }
@@ -49,8 +51,10 @@ fn read_all(views: &ReadModel) -> Readings {
         stats: BTreeMap::new(),
     };
     for ws in WORKSPACES {
-        let waiting = views.waiting(workspace(ws), 0, usize::MAX).expect("it reads");
-        readings.waiting.insert(ws, waiting);
+        let waiting = views.waiting(&workspace(ws), 0, usize::MAX).expect("it reads");
+        assert_eq!(waiting.total, waiting.rows.len() as u64);
+        let rows = waiting.rows.into_iter().map(|row| (row.first_position.get(), row.subscription_id, row.delivery_id));
+        readings.waiting.insert(ws, rows.collect());
         readings.rows.insert((ws, None), read_pages(views, ws, None));
         for sub in SUBSCRIPTIONS {
             readings.rows.insert((ws, Some(sub)), read_pages(views, ws, Some(sub)));
@@ -111,11 +115,11 @@ fn model(events: &[Event]) -> Readings {
         let sub = known(&SUBSCRIPTIONS, key.subscription.subscription_id.as_str());
         if state.description.is_none() {
             readings.waiting_count += 1;
-            readings.waiting.get_mut(ws).expect("all are there").push(ListEntry {
-                order: i64::try_from(state.first_position.get()).expect("it is small"),
-                delivery_id: key.delivery_id,
-                subscription_id: key.subscription.subscription_id,
-            });
+            readings.waiting.get_mut(ws).expect("all are there").push((
+                state.first_position.get(),
+                key.subscription.subscription_id,
+                key.delivery_id,
+            ));
             continue;
         }
         let stats = readings.stats.get_mut(&(ws, sub)).expect("all are there");
@@ -131,7 +135,7 @@ fn model(events: &[Event]) -> Readings {
         rows.sort_by(|a, b| (b.created_at, &b.id, &b.subscription_id).cmp(&(a.created_at, &a.id, &a.subscription_id)));
     }
     for waiting in readings.waiting.values_mut() {
-        waiting.sort_by(|a, b| b.cmp(a));
+        waiting.sort();
     }
     readings
 }

@@ -1,4 +1,4 @@
-//! The read side over HTTP: the two documented endpoints, answered from the views alone.
+//! The read side over HTTP: the two documented endpoints and the list of waiting deliveries, from the views alone.
 //!
 //! A request is walked through in a few steps, in the order that the contract's checks have: token, parameters,
 //! scope and workspace, bounds, the wait for `Ledger-Min-Position`, one read, the answer. Each endpoint keeps its own
@@ -9,6 +9,7 @@ mod freshness;
 mod history;
 mod parameters;
 mod stats;
+mod waiting;
 
 use axum::Router;
 use axum::routing::get;
@@ -43,6 +44,7 @@ impl QueryHttp {
             .route("/api/webhookSubscriptions.deliveries", history)
             .route("/api/v1/workspace/webhooks/{webhook_id}/stats", stats)
             .route("/api/v1/workspace/webhooks//stats", stats_of_empty_id)
+            .route("/v1/waiting", get(waiting::list_waiting))
             .with_state(self)
     }
 }

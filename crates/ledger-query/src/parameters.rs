@@ -1,6 +1,7 @@
 //! Query parameters, each at most once.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use percent_encoding::percent_decode_str;
 
@@ -34,6 +35,27 @@ impl<'a> Parameters<'a> {
         let value = values.next();
         if values.next().is_some() { Err(ParameterError::Repeated { name }) } else { Ok(value) }
     }
+}
+
+/// A parameter is not an integer within its bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} must be an integer from {min} to {max}")]
+pub(crate) struct OutOfBounds {
+    pub(crate) name: &'static str,
+    pub(crate) min: u64,
+    pub(crate) max: u64,
+}
+
+/// Reads an integer within inclusive bounds, or takes the default for one that is not there.
+pub(crate) fn integer(
+    name: &'static str,
+    text: Option<&str>,
+    bounds: RangeInclusive<u64>,
+    default: u64,
+) -> Result<u64, OutOfBounds> {
+    let Some(text) = text else { return Ok(default) };
+    let (min, max) = (*bounds.start(), *bounds.end());
+    decimal(text).filter(|number| bounds.contains(number)).ok_or(OutOfBounds { name, min, max })
 }
 
 /// Reads an unsigned decimal integer: digits alone, no sign.

@@ -6,7 +6,8 @@
 //!
 //! - [`DeliveryState`] is what is kept of a delivery; [`DeliveryRow`] is what is shown of it.
 //! - [`ViewWriter`] is the only writer; each commit carries a [`Checkpoint`] and is atomic.
-//! - [`ReadModel`] answers; every answer is of one commit and carries its position.
+//! - [`ReadModel`] answers; every answer is of one commit and carries its position. Tools walk through all of its
+//!   rows, whatever their layout.
 
 mod checkpoint;
 mod error;
@@ -14,6 +15,7 @@ mod keys;
 mod layout;
 mod list;
 mod list_tree;
+mod logical;
 mod names;
 mod read_model;
 mod row;
@@ -27,8 +29,9 @@ mod writer;
 pub use checkpoint::Checkpoint;
 pub use error::ViewsError;
 pub use list::{ListEntry, ListId};
+pub use logical::KeptDelivery;
 pub use names::{DeliveryKey, SubscriptionKey};
-pub use read_model::{DeliveryPage, PageRequest, ReadModel, StatsAnswer, WaitTimeout};
+pub use read_model::{DeliveryPage, PageRequest, ReadModel, StatsAnswer, WaitTimeout, WaitingPage, WaitingRow};
 pub use row::{DeliveryRow, Outcome, Status};
 pub use state::{
     Attempt, Cancelled, DeliveryState, DescribedBy, Description, EventKey, Finish, FinishTexts, Rescheduled,

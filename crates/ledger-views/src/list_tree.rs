@@ -157,6 +157,12 @@ impl ListRoot {
         })
     }
 
+    /// Up to `limit` entries from the smallest up, after the `offset` smallest.
+    pub(crate) fn oldest<N: Nodes>(&self, nodes: &mut N, offset: u64, limit: usize) -> Result<Vec<ListEntry>, N::Error> {
+        let start = offset.min(self.total);
+        self.ascending(nodes, start, self.total.min(start.saturating_add(limit as u64)))
+    }
+
     /// The entries of the ranks from `start` to before `end`, rising.
     fn ascending<N: Nodes>(&self, nodes: &mut N, start: u64, end: u64) -> Result<Vec<ListEntry>, N::Error> {
         let mut found = Vec::new();
@@ -327,6 +333,10 @@ mod tests {
             for (offset, limit) in [(offset, limit), (0, 5000), (model.len() as u64, 1), (u64::MAX, 1)] {
                 let Ok(found) = root.newest(&mut nodes, offset, limit);
                 let expected = if offset == u64::MAX { Vec::new() } else { page(offset, limit) };
+                prop_assert_eq!(found.iter().map(|entry| entry.order).collect::<Vec<_>>(), expected);
+                let Ok(found) = root.oldest(&mut nodes, offset, limit);
+                let skip = usize::try_from(offset).unwrap_or(usize::MAX);
+                let expected: Vec<i64> = model.iter().skip(skip).take(limit).copied().collect();
                 prop_assert_eq!(found.iter().map(|entry| entry.order).collect::<Vec<_>>(), expected);
             }
             let held: u64 = nodes.0.values().filter(|node| matches!(node, Node::Leaf(_))).map(Node::count).sum();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger_event::{JsonText, Position, WorkspaceId};
+use ledger_event::{DeliveryId, JsonText, Position, SubscriptionId, Timestamp, WorkspaceId};
 
 use crate::error::ViewsError;
 use crate::keys;
@@ -30,7 +30,7 @@ pub struct PageRequest {
     /// The workspace.
     pub workspace_id: WorkspaceId,
     /// Only this subscription's, if given.
-    pub subscription_id: Option<ledger_event::SubscriptionId>,
+    pub subscription_id: Option<SubscriptionId>,
     /// How many of the newest are passed over.
     pub offset: u64,
     /// At most so many rows.
@@ -46,6 +46,32 @@ pub struct DeliveryPage {
     pub total: u64,
     /// The rows of the page, by `created_at` falling, then delivery id falling.
     pub rows: Vec<DeliveryRow>,
+}
+
+/// A page of deliveries that wait for their description, oldest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaitingPage {
+    /// The commit it is of.
+    pub position: Position,
+    /// How many deliveries of the workspace wait.
+    pub total: u64,
+    /// The rows of the page, by the position that first named them.
+    pub rows: Vec<WaitingRow>,
+}
+
+/// A delivery that waits for its description.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaitingRow {
+    /// Its subscription.
+    pub subscription_id: SubscriptionId,
+    /// The delivery.
+    pub delivery_id: DeliveryId,
+    /// The position of the first event that named it.
+    pub first_position: Position,
+    /// How many attempts events named.
+    pub attempts: u32,
+    /// When the highest-numbered finished attempt ended.
+    pub last_attempt_at: Option<Timestamp>,
 }
 
 /// The stats of a subscription.
@@ -72,7 +98,6 @@ impl ReadModel {
         Self { shared }
     }
 
-    #[cfg(test)]
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
@@ -103,14 +128,34 @@ impl ReadModel {
         self.shared.checkpoint.borrow().waiting_count
     }
 
-    /// The deliveries of a workspace that wait for their description, those that came last first.
+    /// The deliveries of a workspace that wait for their description, oldest first.
     ///
     /// # Errors
     ///
     /// When the views cannot be read.
-    pub fn waiting(&self, workspace_id: WorkspaceId, offset: u64, limit: usize) -> Result<Vec<ListEntry>, ViewsError> {
-        let list = ListId::Waiting(workspace_id);
-        self.shared.read(|_| self.newest(&list, offset, limit).map(|(_, entries)| entries))
+    pub fn waiting(&self, workspace_id: &WorkspaceId, offset: u64, limit: usize) -> Result<WaitingPage, ViewsError> {
+        let list = ListId::Waiting(workspace_id.clone());
+        self.shared.read(|commit| {
+            let root = self.shared.list_root(&list)?;
+            let entries = root.oldest(&mut StoredNodes { shared: &self.shared, list: &list }, offset, limit)?;
+            let rows = entries.into_iter().map(|entry| self.waiting_row(workspace_id, entry));
+            Ok(WaitingPage { position: commit.position, total: root.total, rows: rows.collect::<Result<_, _>>()? })
+        })
+    }
+
+    fn waiting_row(&self, workspace_id: &WorkspaceId, entry: ListEntry) -> Result<WaitingRow, ViewsError> {
+        let subscription =
+            SubscriptionKey { workspace_id: workspace_id.clone(), subscription_id: entry.subscription_id };
+        let delivery = DeliveryKey { subscription, delivery_id: entry.delivery_id };
+        let key = keys::delivery(&delivery);
+        let state: DeliveryState = self.shared.row(&key)?.ok_or_else(|| ViewsError::damaged(&key))?;
+        Ok(WaitingRow {
+            subscription_id: delivery.subscription.subscription_id,
+            delivery_id: delivery.delivery_id,
+            first_position: state.first_position,
+            attempts: u32::try_from(state.attempts.len()).expect("attempt numbers are bounded"),
+            last_attempt_at: state.last_finish().map(|(_, finish)| finish.key.occurred_at),
+        })
     }
 
     /// The stats of a subscription.
@@ -144,7 +189,7 @@ impl ReadModel {
         })
     }
 
-    fn newest(&self, list: &ListId, offset: u64, limit: usize) -> Result<(u64, Vec<ListEntry>), ViewsError> {
+    pub(crate) fn newest(&self, list: &ListId, offset: u64, limit: usize) -> Result<(u64, Vec<ListEntry>), ViewsError> {
         let root = self.shared.list_root(list)?;
         let entries = root.newest(&mut StoredNodes { shared: &self.shared, list }, offset, limit)?;
         Ok((root.total, entries))

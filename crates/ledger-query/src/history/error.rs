@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::answer::AnswerError;
 use crate::freshness::FreshnessError;
-use crate::parameters::ParameterError;
+use crate::parameters::{OutOfBounds, ParameterError};
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +25,8 @@ pub(crate) enum HistoryError {
     Parameter(#[from] ParameterError),
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    #[error("{name} must be an integer from {min} to {max}")]
-    Integer { name: &'static str, min: u64, max: u64 },
+    #[error(transparent)]
+    Integer(#[from] OutOfBounds),
     #[error(transparent)]
     Freshness(#[from] FreshnessError),
     #[error(transparent)]
@@ -52,7 +52,7 @@ impl IntoResponse for HistoryError {
             Self::NoWorkspace
             | Self::Id { .. }
             | Self::Parameter(_)
-            | Self::Integer { .. }
+            | Self::Integer(_)
             | Self::Freshness(FreshnessError::NotAPosition) => answer(StatusCode::BAD_REQUEST, text),
             Self::Forbidden(_) => answer(StatusCode::FORBIDDEN, text),
             Self::Freshness(FreshnessError::Timeout(_)) | Self::Answer(AnswerError::NoRoom) => {

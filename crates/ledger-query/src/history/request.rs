@@ -7,14 +7,12 @@ use ledger_event::{IdError, SubscriptionId, WorkspaceId};
 use ledger_views::PageRequest;
 
 use super::error::HistoryError;
-use crate::parameters::{Parameters, decimal};
+use crate::parameters::{Parameters, integer};
 
 /// Most deliveries of a page.
 const LIMIT_MAX: u64 = 100;
 /// Deliveries of a page when the request does not say.
 const LIMIT_DEFAULT: u64 = 20;
-/// Largest offset.
-const OFFSET_MAX: u64 = u64::MAX;
 
 /// A request that may be answered.
 #[derive(Debug)]
@@ -40,8 +38,8 @@ impl ListQuery {
             Some(subscription_id) => caller.may_see_subscription(subscription_id)?,
             None => caller.may_see_whole_workspace()?,
         }
-        let limit = integer("limit", parameters.get("limit")?, 1, LIMIT_MAX, LIMIT_DEFAULT)?;
-        let offset = integer("offset", parameters.get("offset")?, 0, OFFSET_MAX, 0)?;
+        let limit = integer("limit", parameters.get("limit")?, 1..=LIMIT_MAX, LIMIT_DEFAULT)?;
+        let offset = integer("offset", parameters.get("offset")?, 0..=u64::MAX, 0)?;
         Ok(Self { workspace_id, subscription_id, limit, offset })
     }
 
@@ -57,9 +55,4 @@ impl ListQuery {
 
 fn id<T: FromStr<Err = IdError>>(name: &'static str, text: &str) -> Result<T, HistoryError> {
     text.parse().map_err(|source| HistoryError::Id { name, source })
-}
-
-fn integer(name: &'static str, text: Option<&str>, min: u64, max: u64, default: u64) -> Result<u64, HistoryError> {
-    let Some(text) = text else { return Ok(default) };
-    decimal(text).filter(|number| (min..=max).contains(number)).ok_or(HistoryError::Integer { name, min, max })
 }
