@@ -38,7 +38,8 @@ pub(crate) async fn observe(State(metrics): State<Arc<Metrics>>, request: Reques
 
 fn log_answer(status: StatusCode, elapsed: Duration) {
     let (status_code, duration_us) = (status.as_u16(), u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
-    if status.is_server_error() {
+    // To be told to come back is what a busy ledger answers, and no fault of its.
+    if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
         tracing::warn!(status = status_code, duration_us, "a request failed");
     } else {
         tracing::debug!(status = status_code, duration_us, "a request was answered");
