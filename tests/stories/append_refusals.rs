@@ -185,7 +185,7 @@ async fn another_media_type_is_a_415_that_names_those_that_are_read() {
     }
     let post = || client.request(reqwest::Method::POST, "/v1/events").body(body.clone());
     Answer::to(post()).await.problem(415);
-    let packed = post().header("Content-Type", JSON).header("Content-Encoding", "gzip");
+    let packed = post().header("Content-Type", JSON).header("Content-Encoding", "br");
     Answer::to(packed).await.problem(415);
 }
 

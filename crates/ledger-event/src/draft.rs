@@ -13,50 +13,56 @@ use crate::event::{
 };
 use crate::field_error::FieldError;
 use crate::id::{DeliveryId, EventId, EventType, SourceEventId, SubscriptionId, WorkspaceId};
-use crate::json_text::JsonText;
 use crate::limits::CLOCK_AHEAD_MAX_US;
 use crate::number::{AttemptNumber, DurationMs, MaxAttempts, ResponseStatus};
-use crate::strict::{self, Named};
+use crate::sent_payload::SentPayload;
+use crate::strict::{self, Named, Text};
 use crate::text::{self, Headers, Url};
 use crate::time::Timestamp;
 
 /// An event as a sender gives it: every field is within its own bounds, but some may be missing.
+///
+/// In MessagePack its payloads are maps, which are kept as JSON text; its times are RFC 3339 or microseconds.
 #[derive(Debug)]
-pub struct EventDraft(EventFields);
+pub struct EventDraft {
+    fields: EventFields,
+    /// What the sender calls the time of occurrence.
+    occurred_at_name: &'static str,
+}
 
 impl<'de> Deserialize<'de> for EventDraft {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        strict::map(deserializer).map(Self)
+        strict::map(deserializer).map(|fields| Self::new(fields, "occurred_at"))
     }
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EventFields {
-    id: Option<EventId>,
+pub(crate) struct EventFields {
+    pub(crate) id: Option<EventId>,
     #[serde(deserialize_with = "strict::name")]
-    kind: Kind,
-    workspace_id: Option<WorkspaceId>,
-    subscription_id: SubscriptionId,
-    delivery_id: DeliveryId,
-    occurred_at: Option<Timestamp>,
+    pub(crate) kind: Kind,
+    pub(crate) workspace_id: Option<WorkspaceId>,
+    pub(crate) subscription_id: SubscriptionId,
+    pub(crate) delivery_id: DeliveryId,
+    pub(crate) occurred_at: Option<Timestamp>,
     #[serde(default, deserialize_with = "strict::map")]
-    data: DataDraft,
+    pub(crate) data: DataDraft,
     /// Reads and exports show it; it is ours to give.
     #[serde(default, rename = "position")]
-    _position: IgnoredAny,
+    pub(crate) _position: IgnoredAny,
     /// Reads and exports show it; it is ours to give.
     #[serde(default, rename = "recorded_at")]
-    _recorded_at: IgnoredAny,
+    pub(crate) _recorded_at: IgnoredAny,
 }
 
 /// The fields of every kind's data.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DataDraft {
+pub(crate) struct DataDraft {
     attempt: Option<AttemptNumber>,
     event_type: Option<EventType>,
-    payload: Option<JsonText>,
+    payload: Option<SentPayload>,
     max_attempts: Option<MaxAttempts>,
     next_attempt_at: Option<Timestamp>,
     url: Option<Url>,
@@ -65,9 +71,9 @@ struct DataDraft {
     duration_ms: Option<DurationMs>,
     response_status: Option<ResponseStatus>,
     response_headers: Option<Headers>,
-    response_body: Option<String>,
-    error: Option<String>,
-    reason: Option<String>,
+    response_body: Option<Text>,
+    error: Option<Text>,
+    reason: Option<Text>,
     #[serde(default, deserialize_with = "strict::optional_map")]
     delivery: Option<DeliveryDraft>,
 }
@@ -89,7 +95,7 @@ impl Named for DeliveryDraft {
 struct DeliveryDraft {
     created_at: Timestamp,
     event_type: EventType,
-    payload: Option<JsonText>,
+    payload: Option<SentPayload>,
     max_attempts: Option<MaxAttempts>,
     next_attempt_at: Option<Timestamp>,
     url: Option<Url>,
@@ -108,16 +114,34 @@ pub struct Completion {
 }
 
 impl EventDraft {
+    pub(crate) fn new(fields: EventFields, occurred_at_name: &'static str) -> Self {
+        Self { fields, occurred_at_name }
+    }
+
+    /// How many bytes of JSON its payloads are.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        let data = &self.fields.data;
+        let embedded = data.delivery.as_ref().and_then(|delivery| delivery.payload.as_ref());
+        [data.payload.as_ref(), embedded].into_iter().flatten().map(|payload| payload.as_str().len()).sum()
+    }
+
+    /// The payload of its own, not that of an embedded delivery.
+    #[cfg(test)]
+    pub(crate) fn payload_text(&self) -> Option<&str> {
+        self.fields.data.payload.as_ref().map(SentPayload::as_str)
+    }
+
     /// The workspace that the sender named.
     #[must_use]
     pub fn workspace_id(&self) -> Option<&WorkspaceId> {
-        self.0.workspace_id.as_ref()
+        self.fields.workspace_id.as_ref()
     }
 
     /// The subscription that the sender named.
     #[must_use]
     pub fn subscription_id(&self) -> &SubscriptionId {
-        &self.0.subscription_id
+        &self.fields.subscription_id
     }
 
     /// Completes a sender's event: workspace, id, time of occurrence, cuts.
@@ -131,7 +155,7 @@ impl EventDraft {
         completion: &Completion,
         new_id: impl FnOnce() -> EventId,
     ) -> Result<CompletedEvent, FieldError> {
-        let fields = self.0;
+        let Self { fields, occurred_at_name } = self;
         let workspace_id = fields
             .workspace_id
             .or_else(|| completion.workspace_id.clone())
@@ -145,7 +169,7 @@ impl EventDraft {
             occurred_at: fields.occurred_at.unwrap_or(completion.received_at),
             data: fields.data.into_data(fields.kind)?,
         };
-        check_sent(&event, completion.received_at)?;
+        check_sent(&event, completion.received_at, occurred_at_name)?;
         cut_texts(&mut event.data, completion.text_cut_bytes);
         Ok(CompletedEvent { event, occurred_at_given })
     }
@@ -156,7 +180,7 @@ impl EventDraft {
     ///
     /// When a field is missing that the log always has, or one is there that its kind does not have.
     pub(crate) fn into_stored(self) -> Result<Event, FieldError> {
-        let fields = self.0;
+        let fields = self.fields;
         Ok(Event {
             id: fields.id.ok_or(FieldError::missing("id"))?,
             workspace_id: fields.workspace_id.ok_or(FieldError::missing("workspace_id"))?,
@@ -183,7 +207,7 @@ impl DataDraft {
         let data = match kind {
             Kind::DeliveryCreated => EventData::DeliveryCreated(DeliveryDescription {
                 event_type: need(&mut self.event_type, "data.event_type")?,
-                payload: self.payload.take(),
+                payload: self.payload.take().map(SentPayload::into_text),
                 max_attempts: self.max_attempts.take().unwrap_or_default(),
                 next_attempt_at: self.next_attempt_at.take(),
                 url: self.url.take(),
@@ -200,24 +224,26 @@ impl DataDraft {
                 duration_ms: need(&mut self.duration_ms, "data.duration_ms")?,
                 response_status: need(&mut self.response_status, "data.response_status")?,
                 response_headers: self.response_headers.take(),
-                response_body: self.response_body.take(),
+                response_body: text_of(&mut self.response_body),
                 delivery: self.delivery.take().map(DeliveryDraft::into_embedded),
             }),
             Kind::AttemptFailed => EventData::AttemptFailed(AttemptFailed {
                 attempt: need(&mut self.attempt, "data.attempt")?,
-                error: self.error.take(),
+                error: text_of(&mut self.error),
                 duration_ms: self.duration_ms.take(),
                 response_status: self.response_status.take(),
                 response_headers: self.response_headers.take(),
-                response_body: self.response_body.take(),
+                response_body: text_of(&mut self.response_body),
                 next_attempt_at: self.next_attempt_at.take(),
                 delivery: self.delivery.take().map(DeliveryDraft::into_embedded),
             }),
             Kind::DeliveryRetryScheduled => EventData::DeliveryRetryScheduled(DeliveryRetryScheduled {
                 next_attempt_at: need(&mut self.next_attempt_at, "data.next_attempt_at")?,
-                reason: self.reason.take(),
+                reason: text_of(&mut self.reason),
             }),
-            Kind::DeliveryCancelled => EventData::DeliveryCancelled(DeliveryCancelled { reason: self.reason.take() }),
+            Kind::DeliveryCancelled => {
+                EventData::DeliveryCancelled(DeliveryCancelled { reason: text_of(&mut self.reason) })
+            }
         };
         self.refuse_rest(kind)?;
         Ok(data)
@@ -255,7 +281,7 @@ impl DeliveryDraft {
             created_at: self.created_at,
             description: DeliveryDescription {
                 event_type: self.event_type,
-                payload: self.payload,
+                payload: self.payload.map(SentPayload::into_text),
                 max_attempts: self.max_attempts.unwrap_or_default(),
                 next_attempt_at: self.next_attempt_at,
                 url: self.url,
@@ -265,13 +291,17 @@ impl DeliveryDraft {
     }
 }
 
+fn text_of(slot: &mut Option<Text>) -> Option<String> {
+    slot.take().map(|text| text.0)
+}
+
 fn need<T>(slot: &mut Option<T>, field: &'static str) -> Result<T, FieldError> {
     slot.take().ok_or(FieldError::missing(field))
 }
 
 /// Checks what a sender must give although the log can be without it, and its clock.
-fn check_sent(event: &Event, received_at: Timestamp) -> Result<(), FieldError> {
-    check_clock("occurred_at", event.occurred_at, received_at)?;
+fn check_sent(event: &Event, received_at: Timestamp, occurred_at_name: &'static str) -> Result<(), FieldError> {
+    check_clock(occurred_at_name, event.occurred_at, received_at)?;
     let embedded = match &event.data {
         EventData::DeliveryCreated(data) => return given(data.payload.as_ref(), "data.payload"),
         EventData::DeliveryCancelled(data) => return given(data.reason.as_ref(), "data.reason"),
@@ -314,87 +344,4 @@ fn cut_texts(data: &mut EventData, max_bytes: usize) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: &str = "2026-01-15T10:30:00Z";
-
-    fn complete(json: &str) -> Result<Event, FieldError> {
-        let completion = Completion {
-            workspace_id: None,
-            received_at: Timestamp::parse(NOW).expect("it is a time"),
-            text_cut_bytes: 8,
-        };
-        let draft: EventDraft = serde_json::from_str(json).expect("it is within its bounds");
-        draft.complete(&completion, || EventId::parse("new").expect("it is an id")).map(|completed| completed.event)
-    }
-
-    fn event(kind: &str, data: &str) -> String {
-        format!(
-            r#"{{"data":{data},"kind":"{kind}","workspace_id":"ws","subscription_id":"sub","delivery_id":"del","position":7,"recorded_at":null}}"#
-        )
-    }
-
-    #[test]
-    fn what_a_sender_leaves_out_is_filled_in() {
-        let event =
-            complete(&event("delivery.created", r#"{"event_type":"a.b","payload":{}}"#)).expect("it is complete");
-        assert_eq!(event.id.as_str(), "new");
-        assert_eq!(event.occurred_at.to_string(), NOW);
-        let EventData::DeliveryCreated(description) = event.data else { panic!("it is of the kind that was sent") };
-        assert_eq!(description.max_attempts.get(), 10);
-    }
-
-    #[test]
-    fn a_missing_field_is_named() {
-        let refusals = [
-            ("delivery.created", r#"{"event_type":"a"}"#, "data.payload"),
-            ("delivery.created", r#"{"payload":{}}"#, "data.event_type"),
-            ("attempt.started", "{}", "data.attempt"),
-            ("attempt.succeeded", r#"{"attempt":1,"response_status":200}"#, "data.duration_ms"),
-            ("attempt.succeeded", r#"{"attempt":1,"duration_ms":1}"#, "data.response_status"),
-            ("attempt.failed", r#"{"attempt":1}"#, "data.error"),
-            ("delivery.retry_scheduled", "{}", "data.next_attempt_at"),
-            ("delivery.cancelled", "{}", "data.reason"),
-            (
-                "attempt.started",
-                r#"{"attempt":1,"delivery":{"created_at":"2026-01-01T00:00:00Z","event_type":"a"}}"#,
-                "data.delivery.payload",
-            ),
-        ];
-        for (kind, data, field) in refusals {
-            let error = complete(&event(kind, data)).expect_err("a field is missing");
-            assert_eq!(error.field, field, "{kind} {data}");
-        }
-    }
-
-    #[test]
-    fn a_field_of_another_kind_is_refused_by_name() {
-        let error = complete(&event("attempt.started", r#"{"attempt":1,"error":"x"}"#)).expect_err("it has no error");
-        assert_eq!((error.field.as_ref(), error.problem.as_str()), ("data.error", "is not a field of attempt.started"));
-    }
-
-    #[test]
-    fn a_clock_more_than_a_day_ahead_is_refused() {
-        let at = |time: &str| {
-            event("delivery.cancelled", r#"{"reason":"r"}"#).replacen('{', &format!(r#"{{"occurred_at":"{time}","#), 1)
-        };
-        assert!(complete(&at("2026-01-16T10:30:00Z")).is_ok());
-        assert_eq!(complete(&at("2026-01-16T10:30:00.000001Z")).expect_err("it is too far ahead").field, "occurred_at");
-        let embedded =
-            r#"{"attempt":1,"delivery":{"created_at":"2027-01-01T00:00:00Z","event_type":"a","payload":{}}}"#;
-        let error = complete(&event("attempt.started", embedded)).expect_err("it is too far ahead");
-        assert_eq!(error.field, "data.delivery.created_at");
-    }
-
-    #[test]
-    fn long_texts_are_cut_and_payloads_are_not() {
-        let data = r#"{"attempt":1,"error":"0123456789","response_body":"žžžžž"}"#;
-        let EventData::AttemptFailed(failed) = complete(&event("attempt.failed", data)).expect("it is complete").data
-        else {
-            panic!("it is of the kind that was sent")
-        };
-        assert_eq!(failed.error.as_deref(), Some("01234567"));
-        assert_eq!(failed.response_body.as_deref(), Some("žžžž"));
-    }
-}
+mod tests;

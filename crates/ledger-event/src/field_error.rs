@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use serde::de::DeserializeOwned;
-
 /// Most bytes of a sender's own text in a refusal.
 const ECHO_MAX_BYTES: usize = 120;
 
@@ -36,49 +34,10 @@ impl FieldError {
     }
 }
 
-/// Why a JSON text could not be read as a value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParseError {
-    /// The text is not JSON.
-    #[error("not JSON: {reason}")]
-    Syntax {
-        /// What the parser said, with line and column.
-        reason: String,
-    },
-    /// The text is JSON, but a field is not what it must be.
-    #[error(transparent)]
-    Field(FieldError),
-}
-
-/// Reads a value from JSON text.
-///
-/// The path of a refused field is looked for in a second reading, so that good input pays nothing for it.
-///
-/// # Errors
-///
-/// When the text is not JSON, or a field is out of its bounds, missing or unknown.
-pub fn parse_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, ParseError> {
-    serde_json::from_slice(json).map_err(|error| explain::<T>(json, &error))
-}
-
-fn explain<T: DeserializeOwned>(json: &[u8], error: &serde_json::Error) -> ParseError {
-    if !error.is_data() {
-        return ParseError::Syntax { reason: error.to_string() };
-    }
-    let mut reader = serde_json::Deserializer::from_slice(json);
-    let path = match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-        Ok(_) => String::new(),
-        Err(error) => error.path().to_string(),
-    };
-    let text = error.to_string();
-    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
-    ParseError::Field(field_error(&path, text))
-}
-
 /// Turns serde's words, and those of our own visitors, into the field and a phrase that goes on from its name.
 ///
 /// What comes last in them is always ours: `invalid value: …, expected BOUND`, or `PROBLEM: BOUND`.
-fn field_error(path: &str, text: &str) -> FieldError {
+pub(crate) fn field_error(path: &str, text: &str) -> FieldError {
     for (prefix, problem) in [
         ("missing field `", "is missing"),
         ("unknown field `", "is not a known field"),
@@ -87,17 +46,33 @@ fn field_error(path: &str, text: &str) -> FieldError {
         let Some((name, _)) = text.strip_prefix(prefix).and_then(|rest| rest.split_once('`')) else { continue };
         return FieldError::new(path_of(path, name), problem);
     }
+    let (path, inside) = split_at_payload(path);
     let field = if path == "." { String::new() } else { cut(path).to_owned() };
     if let Some((got, bound)) = text.rsplit_once(", expected ") {
         let got = got.split_once(": ").map_or(got, |(_, got)| got);
         let got = got.strip_prefix("unknown variant ").unwrap_or(got);
-        return FieldError::new(field, format!("must be {bound}, not {}", cut(got))).with_bound(bound);
+        return FieldError::new(field, format!("must be {bound}, not {}{inside}", cut(got))).with_bound(bound);
     }
-    let error = FieldError::new(field, text);
     match text.rsplit_once(": ") {
-        Some((_, bound)) => error.with_bound(bound),
-        None => error,
+        Some((problem, bound)) => FieldError::new(field, format!("{problem}{inside}: {bound}")).with_bound(bound),
+        None => FieldError::new(field, format!("{text}{inside}")),
     }
+}
+
+/// Parts the path of our field from the place inside a payload, where there is one: ` at tags[2]`.
+///
+/// What is inside a payload are the sender's own names; `field` is always a name of ours.
+fn split_at_payload(path: &str) -> (&str, String) {
+    for payload in ["data.payload", "data.delivery.payload"] {
+        let Some(inside) = path.strip_prefix(payload) else { continue };
+        if !inside.starts_with(['.', '[']) {
+            continue;
+        }
+        let inside = inside.strip_prefix('.').unwrap_or(inside);
+        let shown = if inside.len() > ECHO_MAX_BYTES { String::new() } else { format!(" at {inside}") };
+        return (payload, shown);
+    }
+    (path, String::new())
 }
 
 /// The path of a field of that name. It ends with the name already where the fault was met after the name was read.
@@ -117,8 +92,7 @@ fn cut(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::EventDraft;
+    use crate::{EventDraft, ParseError, parse_json};
 
     fn refusal(json: &str) -> String {
         parse_json::<EventDraft>(json.as_bytes()).expect_err("it is refused").to_string()

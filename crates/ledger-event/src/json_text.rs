@@ -12,8 +12,9 @@ use crate::limits::{PAYLOAD_MAX_BYTES, PAYLOAD_MAX_DEPTH};
 /// A JSON object as text: number forms, key order and escapes as they came, white space outside
 /// strings removed, at most [`PAYLOAD_MAX_BYTES`].
 ///
-/// In JSON it is the object itself, in MessagePack a string of JSON text. It is never parsed into a
-/// tree, so nothing of it can be lost on the way.
+/// In JSON it is the object itself, in our own MessagePack (log and views) a string of JSON text; what a
+/// sender's MessagePack holds is another form, which only a draft reads. It is never parsed into a tree,
+/// so nothing of it can be lost on the way.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JsonText(Box<str>);
 
@@ -62,6 +63,12 @@ impl JsonText {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// JSON text that we wrote ourselves within the bounds of a payload: an object without white space.
+    pub(crate) fn of_written(text: String) -> Self {
+        debug_assert!(text.starts_with('{') && text.len() <= PAYLOAD_MAX_BYTES, "it is a payload");
+        Self(text.into_boxed_str())
     }
 
     fn of_valid(text: &str) -> Result<Self, JsonTextError> {

@@ -1,12 +1,13 @@
 //! The words of the ledger: ids, events, their codec and validation, positions.
 //!
 //! This crate does no I/O and reads no clock. What is out of bounds is refused while it is parsed
-//! ([`parse_json`], [`EventDraft`]); an [`Event`] that exists is right.
+//! ([`parse_json`], [`parse_msgpack`], [`EventDraft`]); an [`Event`] that exists is right.
 //!
-//! - A sender's JSON becomes an [`EventDraft`], is completed to an [`Event`], and is kept in the log
+//! - A sender's JSON, MessagePack or [`CloudEvent`] becomes an [`EventDraft`], is completed to an [`Event`], and is kept in the log
 //!   as a [`StoredEvent`].
 //! - Every bound is a constant in [`limits`].
 
+mod cloud_event;
 mod draft;
 mod error_chain;
 mod event;
@@ -15,7 +16,9 @@ mod id;
 mod json_text;
 pub mod limits;
 mod number;
+mod parse;
 mod position;
+mod sent_payload;
 mod stored;
 mod strict;
 #[cfg(feature = "testing")]
@@ -23,16 +26,18 @@ pub mod testing;
 mod text;
 mod time;
 
+pub use cloud_event::CloudEvent;
 pub use draft::{CompletedEvent, Completion, EventDraft};
 pub use error_chain::ErrorChain;
 pub use event::{
     AttemptFailed, AttemptStarted, AttemptSucceeded, DeliveryCancelled, DeliveryDescription, DeliveryRetryScheduled,
     EmbeddedDelivery, Event, EventData, Kind,
 };
-pub use field_error::{FieldError, ParseError, parse_json};
+pub use field_error::FieldError;
 pub use id::{DeliveryId, EventId, EventType, IdError, SourceEventId, SubscriptionId, WorkspaceId};
 pub use json_text::{JsonText, JsonTextError};
 pub use number::{AttemptNumber, DurationMs, MaxAttempts, ResponseStatus};
+pub use parse::{ParseError, parse_json, parse_msgpack};
 pub use position::Position;
 pub use stored::{Body, BodySlot, StoredEvent, StoredEventError};
 pub use text::{Headers, Url, UrlError};

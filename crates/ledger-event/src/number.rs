@@ -63,7 +63,13 @@ macro_rules! bounded {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_u32(Bounded { min: Self::MIN, max: Self::MAX }).map(Self)
+                let bounded = Bounded { min: Self::MIN, max: Self::MAX };
+                // Asked for a number, the reader of MessagePack refuses other values without saying what was expected.
+                if deserializer.is_human_readable() {
+                    deserializer.deserialize_u32(bounded).map(Self)
+                } else {
+                    deserializer.deserialize_any(bounded).map(Self)
+                }
             }
         }
     )+};

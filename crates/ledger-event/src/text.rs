@@ -7,6 +7,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits::{HEADERS_MAX_BYTES, HEADERS_MAX_COUNT, URL_MAX_BYTES};
+use crate::strict::Text;
 
 /// Cuts text to at most so many bytes, on a character boundary.
 pub(crate) fn cut(text: &mut String, max_bytes: usize) {
@@ -52,7 +53,7 @@ impl Url {
 
 impl<'de> Deserialize<'de> for Url {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::of(String::deserialize(deserializer)?).map_err(de::Error::custom)
+        Self::of(Text::deserialize(deserializer)?.0).map_err(de::Error::custom)
     }
 }
 
@@ -86,7 +87,7 @@ impl<'de> Visitor<'de> for HeadersVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
         let mut headers = BTreeMap::new();
         let mut bytes = 0;
-        while let Some((name, value)) = map.next_entry::<String, String>()? {
+        while let Some((Text(name), Text(value))) = map.next_entry()? {
             bytes += name.len() + value.len();
             if bytes > HEADERS_MAX_BYTES {
                 return Err(de::Error::custom(format!(

@@ -1,6 +1,6 @@
 //! `POST /v1/events`.
 //!
-//! Bodies take room as they arrive, and what is in flight is bounded together: senders who send faster than the disk
+//! Bodies take room as they arrive and as they are unpacked, and what is in flight is bounded together: senders who send faster than the disk
 //! writes are told to come back rather than held in memory.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use ledger_auth::{Caller, LEDGER_POSITION, Problem, Scope, Tokens};
@@ -21,6 +21,7 @@ use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use crate::decode::{Encoding, UnpackError};
 use crate::ingest::{Ingest, IngestError};
 use crate::parse::{RequestError, RequestFormat, parse_request};
 use crate::room::{Room, Taken};
@@ -103,12 +104,14 @@ async fn receive(state: &IngestHttp, request: Request) -> Result<Received, Probl
     };
     authenticate()?;
     let format = request_format(&parts.headers)?;
+    let encoding = request_encoding(&parts.headers)?;
     check_length(&parts.headers)?;
     let mut room = state.room.take();
     let reading = read_body(body, &mut room);
     let body = timeout(state.options.request_timeout, reading).await.map_err(|_| body_timed_out())??;
     // A token may have been revoked while the body came in.
     let caller = authenticate()?;
+    let (body, room) = unpack(state, encoding, body, room).await?;
     let large = if body.len() < LARGE_MIN_BYTES { None } else { Some(state.room.large().await) };
     let drafts = parse(format, body).await?;
     authorize(&caller, &drafts)?;
@@ -126,19 +129,19 @@ fn answer(appended: &Appended) -> Response {
 }
 
 fn request_format(headers: &HeaderMap) -> Result<RequestFormat, Problem> {
-    if let Some(encoding) = headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
-        let detail = format!("the content encoding {encoding:?} is not read here: send the body as it is");
-        return Err(Problem::unsupported_media_type(detail));
-    }
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let essence = media_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    match essence.as_str() {
-        "application/json" => Ok(RequestFormat::Json),
-        "application/x-ndjson" | "application/ndjson" => Ok(RequestFormat::NdJson),
-        _ => Err(Problem::unsupported_media_type(format!(
-            "the content type is {media_type:?}: send application/json (an event or an array of events) or application/x-ndjson (an event a line)"
-        ))),
-    }
+    RequestFormat::of_media_type(media_type).ok_or_else(|| {
+        let choices = RequestFormat::CHOICES;
+        Problem::unsupported_media_type(format!("the content type is {media_type:?}: send {choices}"))
+    })
+}
+
+fn request_encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Problem> {
+    Encoding::of(headers).map_err(|unknown| {
+        // RFC 9110, section 15.5.16: so that the sender knows that it is the encoding, and which to take.
+        let accepted = HeaderValue::from_static(Encoding::ACCEPTED);
+        Problem::unsupported_media_type(unknown.to_string()).with_header(ACCEPT_ENCODING, accepted)
+    })
 }
 
 /// Refuses a body that says that it is too large, before it is sent.
@@ -149,7 +152,11 @@ fn check_length(headers: &HeaderMap) -> Result<(), Problem> {
 
 fn too_large() -> Problem {
     Problem::too_large(format!("the body is larger than {REQUEST_MAX_BYTES} bytes: send fewer events in a request"))
-        .over_bound(format!("at most {REQUEST_MAX_BYTES} bytes"))
+        .over_bound(bytes_bound())
+}
+
+fn bytes_bound() -> String {
+    format!("at most {REQUEST_MAX_BYTES} bytes")
 }
 
 fn no_room() -> Problem {
@@ -183,18 +190,39 @@ async fn read_body(mut body: Body, room: &mut Taken) -> Result<Vec<u8>, Problem>
     Ok(bytes)
 }
 
+/// Unpacks a body off the async runtime: the smallest may become the largest.
+async fn unpack(
+    state: &IngestHttp,
+    encoding: Option<Encoding>,
+    body: Vec<u8>,
+    mut room: Taken,
+) -> Result<(Vec<u8>, Taken), Problem> {
+    let Some(encoding) = encoding else { return Ok((body, room)) };
+    let turn = state.room.unpacking().await;
+    off_the_runtime(move || {
+        let unpacked = encoding.unpack(&body, &mut room).map_err(problem_of_unpack)?;
+        drop(body);
+        drop(turn);
+        room.shrink_to(unpacked.len());
+        Ok((unpacked, room))
+    })
+    .await
+}
+
 async fn parse(format: RequestFormat, body: Vec<u8>) -> Result<Vec<EventDraft>, Problem> {
     if body.len() < LARGE_MIN_BYTES {
         return parse_request(format, &body).map_err(problem_of_request);
     }
-    let parsed = tokio::task::spawn_blocking(move || parse_request(format, &body)).await;
-    match parsed {
-        Ok(drafts) => drafts.map_err(problem_of_request),
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "parsing a request failed");
-            Err(Problem::internal())
-        }
-    }
+    off_the_runtime(move || parse_request(format, &body).map_err(problem_of_request)).await
+}
+
+async fn off_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "reading a request failed");
+        Err(Problem::internal())
+    })
 }
 
 /// Checks that the token reaches what every event names.
@@ -208,6 +236,14 @@ fn authorize(caller: &Caller, drafts: &[EventDraft]) -> Result<(), Problem> {
     Ok(())
 }
 
+fn problem_of_unpack(error: UnpackError) -> Problem {
+    match error {
+        UnpackError::TooLarge => Problem::too_large(error.to_string()).over_bound(bytes_bound()),
+        UnpackError::NoRoom => no_room(),
+        UnpackError::EndsEarly(_) | UnpackError::Damaged(_) => Problem::bad_request(error.to_string()),
+    }
+}
+
 fn problem_of_request(error: RequestError) -> Problem {
     match error {
         RequestError::Body(source) => Problem::from(source),
@@ -218,9 +254,11 @@ fn problem_of_request(error: RequestError) -> Problem {
                 None => problem,
             }
         }
+        RequestError::NoArray => Problem::unprocessable(error.to_string()),
         RequestError::TooManyEvents => {
             Problem::too_large(error.to_string()).over_bound(format!("at most {REQUEST_MAX_EVENTS} events"))
         }
+        RequestError::PayloadsTooLarge => Problem::too_large(error.to_string()).over_bound(bytes_bound()),
     }
 }
 

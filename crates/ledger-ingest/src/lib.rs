@@ -4,6 +4,7 @@
 //! is appended or none of it, and an answer means that what it speaks of survives power loss.
 
 mod counters;
+mod decode;
 pub mod http;
 mod ingest;
 mod parse;
