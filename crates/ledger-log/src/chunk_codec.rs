@@ -124,6 +124,12 @@ impl EncodedChunk {
         Self { first, bytes }
     }
 
+    /// The position of its first event, by where it is stored.
+    #[must_use]
+    pub fn first(&self) -> Position {
+        self.first
+    }
+
     /// The bytes as they are stored.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

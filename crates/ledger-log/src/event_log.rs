@@ -7,13 +7,19 @@ use std::pin::Pin;
 use ledger_event::{CompletedEvent, EventId, Position, StoredEvent, Timestamp};
 use tokio::sync::watch;
 
+use crate::chunk_codec::EncodedChunk;
+use crate::identity::LogIdentity;
+
 /// The source of an error below the log, whatever the engine.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// An append-only log of events, in one order, by position.
 ///
-/// `append` may be called from anywhere; `chunk_at` reads files and belongs off the async runtime.
+/// `append` may be called from anywhere; what reads chunks reads files, and belongs off the async runtime.
 pub trait EventLog: Send + Sync + 'static {
+    /// Which log it is.
+    fn identity(&self) -> LogIdentity;
+
     /// Appends the events of one request: all of them, in order, in one chunk, or none.
     ///
     /// An event whose (workspace, id) is in the idempotence window with the same content is a
@@ -39,6 +45,13 @@ pub trait EventLog: Send + Sync + 'static {
     /// [`LogError::Damaged`] when what is stored does not match its checksums, is no chunk, or is not the
     /// one that belongs there. Hashing its content is left to whoever verifies the log.
     fn chunk_at(&self, position: Position) -> Result<Option<Chunk>, LogError>;
+
+    /// Reads that chunk as it is stored: to verify it, or to copy it. `None` when it is beyond the head.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Damaged`] when what is stored does not match its checksums, or is not all there.
+    fn encoded_chunk_at(&self, position: Position) -> Result<Option<EncodedChunk>, LogError>;
 
     /// Whether the log takes appends; if not, why it stopped.
     ///

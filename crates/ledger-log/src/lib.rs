@@ -9,7 +9,7 @@
 //!
 //! - Positions are dense from 1; a request is whole in one chunk, in its order, or not there at all.
 //! - What is acknowledged, as stored or as a duplicate, is durable. What is readable is durable.
-//! - Each chunk names the hash of the one before: see [`EncodedChunk::verify`].
+//! - Each chunk names the hash of the one before: [`verify`] walks along them.
 //! - After a failed write or sync nothing is written any more, until the log is opened again.
 //! - The bytes of a chunk are the same in sled, in a segment ([`SegmentWriter`]) and in an export, and
 //!   what one version wrote every later one reads.
@@ -27,6 +27,7 @@ mod queue;
 mod segment;
 mod sequencer;
 mod sled_log;
+mod verify;
 mod window;
 
 pub use chunk_codec::EncodedChunk;
@@ -41,3 +42,4 @@ pub use sled_log::{
     DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_IDEMPOTENCE_WINDOW_EVENTS,
     DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS, SledLog, SledLogOptions,
 };
+pub use verify::{Chain, ChainWalk, verify};

@@ -72,26 +72,6 @@ impl MemoryLog {
         self.state().stopped.get_or_insert_with(|| reason.to_owned());
     }
 
-    /// Which log it is.
-    #[must_use]
-    pub fn identity(&self) -> LogIdentity {
-        self.identity
-    }
-
-    /// The chunk that holds the event at `position`, as it is stored.
-    ///
-    /// # Errors
-    ///
-    /// None so far; it is as [`SledLog::encoded_chunk_at`](crate::SledLog::encoded_chunk_at).
-    pub fn encoded_chunk_at(&self, position: Position) -> Result<Option<EncodedChunk>, LogError> {
-        let state = self.state();
-        if position == Position::START {
-            return Ok(None);
-        }
-        let index = state.chunks.partition_point(|(last, _)| *last < position);
-        Ok(state.chunks.get(index).map(|(_, chunk)| chunk.clone()))
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics while it holds the log")
     }
@@ -120,6 +100,10 @@ impl Default for MemoryLog {
 }
 
 impl EventLog for MemoryLog {
+    fn identity(&self) -> LogIdentity {
+        self.identity
+    }
+
     fn append(&self, request: Append) -> PendingAppend {
         let result = self.append_now(request);
         Box::pin(std::future::ready(result))
@@ -132,6 +116,15 @@ impl EventLog for MemoryLog {
     fn chunk_at(&self, position: Position) -> Result<Option<Chunk>, LogError> {
         let encoded = self.encoded_chunk_at(position)?;
         encoded.map(|chunk| chunk.decode()).transpose()
+    }
+
+    fn encoded_chunk_at(&self, position: Position) -> Result<Option<EncodedChunk>, LogError> {
+        if position == Position::START {
+            return Ok(None);
+        }
+        let state = self.state();
+        let index = state.chunks.partition_point(|(last, _)| *last < position);
+        Ok(state.chunks.get(index).map(|(_, chunk)| chunk.clone()))
     }
 
     fn check_writable(&self) -> Result<(), LogError> {

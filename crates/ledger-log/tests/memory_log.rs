@@ -2,7 +2,7 @@
 
 use ledger_event::Position;
 use ledger_log::conformance::{Setup, Subject, append, numbered};
-use ledger_log::{AppendError, EncodedChunk, EventLog, LogError, LogIdentity, MemoryLog, MemoryLogOptions};
+use ledger_log::{AppendError, EventLog, MemoryLog, MemoryLogOptions};
 
 struct InMemory(MemoryLog);
 
@@ -16,14 +16,6 @@ impl Subject for InMemory {
 
     fn log(&self) -> &MemoryLog {
         &self.0
-    }
-
-    fn identity(&self) -> LogIdentity {
-        self.0.identity()
-    }
-
-    fn encoded_chunk_at(&self, position: Position) -> Result<Option<EncodedChunk>, LogError> {
-        self.0.encoded_chunk_at(position)
     }
 
     fn reopen(self) -> Option<Self> {

@@ -1,8 +1,7 @@
 //! The log on sled passes the suite.
 
-use ledger_event::Position;
 use ledger_log::conformance::{Setup, Subject};
-use ledger_log::{EncodedChunk, LogError, LogIdentity, SledLog, SledLogOptions};
+use ledger_log::{SledLog, SledLogOptions};
 use tempfile::TempDir;
 
 struct OnSled {
@@ -26,14 +25,6 @@ impl Subject for OnSled {
 
     fn log(&self) -> &SledLog {
         &self.log
-    }
-
-    fn identity(&self) -> LogIdentity {
-        self.log.identity()
-    }
-
-    fn encoded_chunk_at(&self, position: Position) -> Result<Option<EncodedChunk>, LogError> {
-        self.log.encoded_chunk_at(position)
     }
 
     fn reopen(self) -> Option<Self> {

@@ -23,8 +23,8 @@ pub use self::wait::wait;
 
 use ledger_event::{CompletedEvent, Position};
 
-use crate::event_log::{Append, AppendError, Appended, Chunk, EventLog, LogError};
-use crate::{Clock, EncodedChunk, LogIdentity};
+use crate::Clock;
+use crate::event_log::{Append, AppendError, Appended, Chunk, EventLog};
 
 /// A log under test, with what the suite needs beside the trait.
 pub trait Subject: Sized {
@@ -36,16 +36,6 @@ pub trait Subject: Sized {
 
     /// The log.
     fn log(&self) -> &Self::Log;
-
-    /// Which log it is.
-    fn identity(&self) -> LogIdentity;
-
-    /// The chunk that holds the event at `position`, as it is stored.
-    ///
-    /// # Errors
-    ///
-    /// As [`EventLog::chunk_at`].
-    fn encoded_chunk_at(&self, position: Position) -> Result<Option<EncodedChunk>, LogError>;
 
     /// Closes the log and opens it again; `None` when it is gone with the process.
     fn reopen(self) -> Option<Self>;

@@ -16,7 +16,7 @@ fn filled<S: Subject>() -> S {
 }
 
 fn encoded_chunks<S: Subject>(subject: &S) -> Vec<EncodedChunk> {
-    let at = |chunk: &Chunk| subject.encoded_chunk_at(chunk.first).expect("it is readable").expect("it is there");
+    let at = |chunk: &Chunk| subject.log().encoded_chunk_at(chunk.first).expect("it is readable").expect("it is there");
     all_chunks(subject.log()).iter().map(at).collect()
 }
 
@@ -39,7 +39,7 @@ pub fn there_is_nothing_before_the_first_position_nor_beyond_the_head<S: Subject
     let head = subject.log().head().position;
     for position in [Position::START, head.next(), head.plus(1000), Position::new(u64::MAX)] {
         assert_eq!(subject.log().chunk_at(position).expect("it is readable"), None, "position {position}");
-        assert_eq!(subject.encoded_chunk_at(position).expect("it is readable"), None, "position {position}");
+        assert_eq!(subject.log().encoded_chunk_at(position).expect("it is readable"), None, "position {position}");
     }
 }
 
@@ -61,7 +61,7 @@ pub fn the_chain_verifies_from_the_first_chunk_on<S: Subject>() {
     let subject = filled::<S>();
     let mut previous = ChainHash::START;
     for encoded in encoded_chunks(&subject) {
-        let chunk = encoded.verify(&subject.identity()).expect("it has the hash of its content");
+        let chunk = encoded.verify(&subject.log().identity()).expect("it has the hash of its content");
         assert_eq!(chunk.previous, previous);
         previous = chunk.hash;
     }
@@ -71,7 +71,7 @@ pub fn the_chain_verifies_from_the_first_chunk_on<S: Subject>() {
 /// A chunk does not pass for one of another log or another place, even where it can be decoded.
 pub fn altered_content_breaks_the_chain<S: Subject>() {
     let subject = filled::<S>();
-    let identity = subject.identity();
+    let identity = subject.log().identity();
     let encoded = &encoded_chunks(&subject)[1];
     let other_ledger = LogIdentity { ledger_id: LedgerId([0; 16]), ..identity };
     let other_partition = LogIdentity { partition: identity.partition + 1, ..identity };
@@ -85,9 +85,9 @@ pub fn altered_content_breaks_the_chain<S: Subject>() {
 /// A durable log that was closed and opened is the same log, and its next chunk follows.
 pub fn a_reopened_log_is_as_it_was_and_goes_on<S: Subject>() {
     let subject = filled::<S>();
-    let (identity, head, chunks) = (subject.identity(), subject.log().head(), all_chunks(subject.log()));
+    let (identity, head, chunks) = (subject.log().identity(), subject.log().head(), all_chunks(subject.log()));
     let Some(subject) = subject.reopen() else { return };
-    assert_eq!((subject.identity(), subject.log().head()), (identity, head));
+    assert_eq!((subject.log().identity(), subject.log().head()), (identity, head));
     assert_eq!(all_chunks(subject.log()), chunks);
 
     let appended = append(subject.log(), vec![numbered(9_000)]).expect("it is appended");

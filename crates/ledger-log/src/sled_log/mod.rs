@@ -90,25 +90,6 @@ impl SledLog {
         Ok(Self { shared, appender: Mutex::new(Some(thread)) })
     }
 
-    /// Which log it is.
-    #[must_use]
-    pub fn identity(&self) -> LogIdentity {
-        self.shared.identity
-    }
-
-    /// Reads the chunk that holds the event at `position`, as it is stored: to verify it, or to copy it
-    /// into a segment. `None` when it is beyond the head.
-    ///
-    /// # Errors
-    ///
-    /// [`LogError::Damaged`] when its parts do not match their checksums, or are not all there.
-    pub fn encoded_chunk_at(&self, position: Position) -> Result<Option<EncodedChunk>, LogError> {
-        if position == Position::START || position > self.head().position {
-            return Ok(None);
-        }
-        read::encoded_chunk_at(&self.shared.chunks, position).map(Some)
-    }
-
     /// Takes no more appends, finishes those that are queued, and waits for that: it blocks. Reads go on.
     pub fn close(&self) {
         self.shared.queue.close(appender::CLOSED);
@@ -128,6 +109,10 @@ impl Drop for SledLog {
 }
 
 impl EventLog for SledLog {
+    fn identity(&self) -> LogIdentity {
+        self.shared.identity
+    }
+
     fn append(&self, request: Append) -> PendingAppend {
         let pushed = self.shared.queue.push(request);
         Box::pin(async move {
@@ -150,6 +135,13 @@ impl EventLog for SledLog {
             return Ok(None);
         }
         read::chunk_at(&self.shared.chunks, position, head).map(Some)
+    }
+
+    fn encoded_chunk_at(&self, position: Position) -> Result<Option<EncodedChunk>, LogError> {
+        if position == Position::START || position > self.head().position {
+            return Ok(None);
+        }
+        read::encoded_chunk_at(&self.shared.chunks, position).map(Some)
     }
 
     fn check_writable(&self) -> Result<(), LogError> {
