@@ -16,6 +16,8 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("ledger-projector", &["ledger-event", "ledger-log", "ledger-views"]),
     // It cannot see the log: what it answers comes from the views alone.
     ("ledger-query", &["ledger-event", "ledger-views", "ledger-auth"]),
+    // It cannot see the views: what it answers is the log itself.
+    ("ledger-feed", &["ledger-event", "ledger-log", "ledger-auth"]),
     (
         "hookledger",
         &[
@@ -26,6 +28,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "ledger-views",
             "ledger-projector",
             "ledger-query",
+            "ledger-feed",
         ],
     ),
     // The stories know the program from outside; what lies beside them in `tests/` may measure a crate by itself.

@@ -13,6 +13,7 @@ mod routes;
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use self::connections::Connections;
 use self::ledger::Ledger;
@@ -31,13 +32,18 @@ pub(crate) async fn run(settings: ServeSettings) -> anyhow::Result<()> {
     let listener = listener.with_context(|| format!("cannot listen on {}", settings.listen))?;
     let address = listener.local_addr().context("cannot tell the address that is listened on")?;
     let ledger = Ledger::open(&data_dir, &settings).await?;
-    let router = routes::router(&ledger, tokens, &settings);
+    let (stopping, is_stopping) = watch::channel(false);
+    let router = routes::router(&ledger, tokens, &settings, is_stopping);
     let tokens_task = tokio::spawn(tokens_watch.run());
 
     output::print(&format!("listening on http://{address}\n"))?;
     tracing::info!(%address, data_dir = %data_dir.path().display(), head = %ledger.head(), "the ledger takes requests");
     let connections = Connections::new(listener, router, &settings);
-    connections.serve_until(stop.received()).await;
+    let stopped = async {
+        stop.received().await;
+        stopping.send_replace(true);
+    };
+    connections.serve_until(stopped).await;
     tokens_task.abort();
     ledger.close().await?;
     tracing::info!("the ledger is closed");

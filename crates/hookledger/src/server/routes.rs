@@ -7,8 +7,10 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use http::Uri;
 use ledger_auth::{Problem, Tokens};
+use ledger_feed::{DEFAULT_FOLLOWERS_MAX, Feed, FeedOptions};
 use ledger_ingest::http::{IngestHttp, IngestHttpOptions};
 use ledger_query::QueryHttp;
+use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::health::{self, Health};
@@ -18,8 +20,14 @@ use super::observe;
 use crate::clock;
 use crate::settings::ServeSettings;
 
-/// The routes, and what surrounds each of them: from outside in, metrics and log line, then panics.
-pub(crate) fn router(ledger: &Ledger, tokens: Tokens, settings: &ServeSettings) -> Router {
+/// The routes, and what surrounds each of them: from outside in, metrics and log line, then panics. Answers without
+/// an end are ended once `stopping` holds true.
+pub(crate) fn router(
+    ledger: &Ledger,
+    tokens: Tokens,
+    settings: &ServeSettings,
+    stopping: watch::Receiver<bool>,
+) -> Router {
     let metrics = Arc::new(Metrics::new(ledger));
     let ingest = IngestHttp::new(
         ledger.ingest.clone(),
@@ -30,6 +38,14 @@ pub(crate) fn router(ledger: &Ledger, tokens: Tokens, settings: &ServeSettings) 
             request_timeout: settings.request_timeout(),
         },
     );
+    let feed_options = FeedOptions {
+        now: clock::now,
+        // Each holds a connection for long: half of them stay free for everything else.
+        followers_max: (settings.max_connections / 2).clamp(1, DEFAULT_FOLLOWERS_MAX),
+        stall_timeout: settings.request_timeout(),
+        stopping,
+    };
+    let feed = Feed::new(ledger.log.clone(), tokens.clone(), feed_options);
     let query = QueryHttp::new(ledger.views.clone(), tokens, clock::now);
     let operations = Router::new()
         .route("/healthz", get(health::get_health))
@@ -39,6 +55,7 @@ pub(crate) fn router(ledger: &Ledger, tokens: Tokens, settings: &ServeSettings) 
         .with_state(Arc::clone(&metrics));
     Router::new()
         .merge(ingest.router())
+        .merge(feed.router())
         .merge(query.router())
         .merge(operations)
         .fallback(not_found)
