@@ -4,11 +4,15 @@
 //! commits; a commit carries its checkpoint, so a crash neither loses an event nor folds one twice in
 //! effect. Live views and views made again from position 1 are the same code, and the same rows.
 
+mod as_of;
+mod compare;
 pub mod fold;
 mod project;
 mod projector;
 mod run;
 
+pub use as_of::{position_at, stats_as_of};
+pub use compare::{CompareError, Comparison, Difference, Subject, compare};
 pub use project::ProjectError;
 pub use projector::{COMMIT_MAX_EVENTS, Projector, ProjectorError};
 pub use run::{ProjectorHandle, start};

@@ -158,7 +158,12 @@ impl ListRoot {
     }
 
     /// Up to `limit` entries from the smallest up, after the `offset` smallest.
-    pub(crate) fn oldest<N: Nodes>(&self, nodes: &mut N, offset: u64, limit: usize) -> Result<Vec<ListEntry>, N::Error> {
+    pub(crate) fn oldest<N: Nodes>(
+        &self,
+        nodes: &mut N,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Vec<ListEntry>, N::Error> {
         let start = offset.min(self.total);
         self.ascending(nodes, start, self.total.min(start.saturating_add(limit as u64)))
     }

@@ -15,6 +15,7 @@ use crate::list_tree::ListRoot;
 use crate::names::{DeliveryKey, SubscriptionKey};
 use crate::read_model::ReadModel;
 use crate::state::DeliveryState;
+use crate::stats::Stats;
 use crate::{keys, rows};
 
 /// How many keys of the views a walk reads at a time.
@@ -80,13 +81,23 @@ impl ReadModel {
         })
     }
 
-    /// How many entries a list has.
+    /// The stats that are kept of a subscription, if there are some.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read.
+    pub fn kept_stats(&self, key: &SubscriptionKey) -> Result<Option<Stats>, ViewsError> {
+        self.shared().read(|_| self.shared().row(&keys::stats(key)))
+    }
+
+    /// How many entries a list has, if it ever had one.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
-    pub fn list_total(&self, list: &ListId) -> Result<u64, ViewsError> {
-        self.shared().read(|_| self.shared().list_root(list).map(|root: ListRoot| root.total))
+    pub fn list_total(&self, list: &ListId) -> Result<Option<u64>, ViewsError> {
+        let root = self.shared().read(|_| self.shared().row::<ListRoot>(&keys::list_root(list)))?;
+        Ok(root.map(|root| root.total))
     }
 
     /// The entries of a list from the greatest down, after the `offset` greatest.
@@ -243,7 +254,10 @@ mod tests {
         let kept = reader.kept_delivery(&expected[0]).expect("it reads").expect("it is there");
         assert_eq!((kept.key, kept.payload), (expected[0].clone(), None));
         assert_eq!((all(reader.all_subscriptions()).len(), all(reader.all_lists()).len()), (6, 6));
-        let totals = all(reader.all_lists()).iter().map(|list| reader.list_total(list).expect("it reads")).sum::<u64>();
+        let totals = all(reader.all_lists())
+            .iter()
+            .map(|list| reader.list_total(list).expect("it reads").expect("it is one"))
+            .sum::<u64>();
         assert_eq!(totals, expected.len() as u64);
         assert_eq!(reader.checkpoint(), checkpoint);
     }
