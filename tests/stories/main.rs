@@ -5,21 +5,31 @@
 //! positions, on lines and on exits, each wait with a bound, and asserts no durations.
 
 mod append;
+mod append_cloudevents;
+mod append_compressed;
+mod append_msgpack;
 mod append_refusals;
 mod architecture;
 mod crash;
 mod demo;
+mod export;
+mod feed;
 mod freshness;
 mod history;
 mod history_checks;
+mod ingest;
 mod operations;
 mod payloads;
+mod reads_from_terminal;
+mod replay;
 mod restart;
 mod settings;
 mod signals;
 mod stalled_readers;
 mod stats;
 mod stats_checks;
+mod status;
 mod support;
 mod tokens;
+mod verify;
 mod waiting;

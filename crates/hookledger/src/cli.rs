@@ -4,7 +4,16 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::commands::completions::CompletionsArgs;
+use crate::commands::deliveries::DeliveriesArgs;
+use crate::commands::export::ExportArgs;
+use crate::commands::ingest::IngestArgs;
+use crate::commands::man::ManArgs;
+use crate::commands::replay::ReplayArgs;
+use crate::commands::stats::StatsArgs;
+use crate::commands::status::StatusArgs;
 use crate::commands::token::TokenCommand;
+use crate::commands::verify::VerifyArgs;
 use crate::config_file;
 use crate::demo::DemoArgs;
 use crate::settings::ServeSettings;
@@ -13,6 +22,8 @@ const EXAMPLES: &str = "\
 Examples:
   hookledger serve --data-dir ./data
   hookledger token create --data-dir ./data --workspace ws_1 --scope append --scope read
+  hookledger ingest --data-dir ./data events.ndjson
+  hookledger export --data-dir ./data -o events.ndjson
   hookledger demo --url http://127.0.0.1:8080 --token hl_…
 
 A setting is taken from its flag, else from its variable, else from the file of
@@ -39,11 +50,89 @@ Examples:
 
 They work while a server runs on the same folder; it takes up a change within a second.";
 
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  hookledger verify --data-dir /var/lib/hookledger
+  hookledger verify --head 970:5b1f…
+
+Every chunk from the first on must have its checksums, the hash of its content and
+the hash of the chunk before. The printed head stands for all of it: kept elsewhere
+and given as --head later, it proves that nothing up to there was changed or lost.";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  hookledger replay --data-dir /var/lib/hookledger
+  hookledger replay --check
+
+The old views stay until the new ones are whole: an interrupted replay changes nothing.";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  hookledger status --data-dir /var/lib/hookledger
+  hookledger status --url http://127.0.0.1:8080 --json";
+
+const STATS_EXAMPLES: &str = "\
+Examples:
+  hookledger stats --url http://127.0.0.1:8080 --token hl_… --subscription whsub_1
+  hookledger stats --data-dir ./data --workspace ws_1 --subscription whsub_1 --json
+  hookledger stats --workspace ws_1 --subscription whsub_1 --as-of 2026-01-15T10:30:00Z
+  hookledger stats --workspace ws_1 --subscription whsub_1 --as-of 970";
+
+const DELIVERIES_EXAMPLES: &str = "\
+Examples:
+  hookledger deliveries --url http://127.0.0.1:8080 --token hl_… --workspace ws_1
+  hookledger deliveries --data-dir ./data --workspace ws_1 --subscription whsub_1
+  hookledger deliveries --workspace ws_1 --limit 100 --offset 1000000 --json";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  hookledger completions bash > /etc/bash_completion.d/hookledger
+  hookledger completions zsh > ~/.zfunc/_hookledger
+  hookledger completions fish > ~/.config/fish/completions/hookledger.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  hookledger man | man -l -
+  hookledger man hookledger-replay
+  hookledger man --out /usr/local/share/man/man1";
+
 const DEMO_EXAMPLES: &str = "\
 Examples:
   hookledger demo --token hl_…
   hookledger demo --url http://127.0.0.1:8080 --token hl_… --deliveries 1000 --seed 7
   HOOKLEDGER_TOKEN=hl_… hookledger demo --workspace ws_1";
+
+const INGEST_EXAMPLES: &str = "\
+Examples:
+  hookledger ingest --data-dir ./data events.ndjson more.ndjson.zst
+  hookledger ingest --url http://127.0.0.1:8080 --token hl_… --workspace ws_1 events.ndjson
+  psql -XAtc \"SELECT json_build_object(…) FROM webhook_deliveries\" | hookledger ingest --data-dir ./data -
+
+A line is an event, as POST /v1/events takes it; position and recorded_at are passed over,
+so that exports can be ingested. A line without an id needs occurred_at, and gets an id
+that follows from what it says. So running it again changes no figure; what is among the
+last events that the ledger remembers is not even stored again.
+
+A line that is no event is named by its number and ends it with 1; what stands before it is
+appended. Ctrl-C finishes what is under way and ends it with 130.";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  hookledger export --data-dir ./data -o events.ndjson
+  hookledger export --url http://127.0.0.1:8080 --token hl_… --workspace ws_1 | zstd > ws_1.ndjson.zst
+  hookledger export --data-dir ./data --format csv -o attempts.csv
+  hookledger export --data-dir ./data --from 1000001 --to 2000000
+
+ndjson   an event a line, as `ingest` takes it, with its position and recorded_at
+msgpack  the same as MessagePack maps, one after the other; a payload is a string of JSON,
+         to the letter, and times are microseconds since 1970
+csv      a row for each event of an attempt, for a spreadsheet: workspace_id, subscription_id,
+         delivery_id, event_type, url, attempt, kind, started_at, finished_at, duration_ms,
+         response_status, error, next_attempt_at, id, position, recorded_at. A text that a
+         spreadsheet would take for a formula begins with '. event_type and url are empty
+         where the delivery was described before --from, or very long before
+
+A file of -o appears under its name when it is whole.";
 
 /// The system of record for webhook deliveries: every attempt kept, stats and history exact.
 #[derive(Debug, Parser)]
@@ -63,6 +152,33 @@ pub(crate) enum Command {
     /// Make, list and revoke the tokens that requests are sent with
     #[command(subcommand, after_help = TOKEN_EXAMPLES, arg_required_else_help = true)]
     Token(TokenCommand),
+    /// Append the events of files, through a server or into a folder that no server has open
+    #[command(after_help = INGEST_EXAMPLES)]
+    Ingest(IngestArgs),
+    /// Write the log, in order: an event a line, or for a spreadsheet
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(ExportArgs),
+    /// Prove that the log is whole, from its first event to its head
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(VerifyArgs),
+    /// Make the views anew from the log, or compare them with it
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(ReplayArgs),
+    /// Tell how far log and views have come, and how large they are
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
+    /// Tell how a subscription is doing, now or as of an earlier position or time
+    #[command(after_help = STATS_EXAMPLES)]
+    Stats(StatsArgs),
+    /// List deliveries, newest first
+    #[command(after_help = DELIVERIES_EXAMPLES)]
+    Deliveries(DeliveriesArgs),
+    /// Write what a shell completes this command line with
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsArgs),
+    /// Write the manual pages
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(ManArgs),
     /// Deliver real webhooks to receivers of all kinds, and record them in a running ledger
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),

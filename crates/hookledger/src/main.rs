@@ -3,25 +3,33 @@
 //! The binary alone reads the environment, files and the clock, and passes values down:
 //!
 //! - [`cli`] and [`settings`] say what can be asked for, [`config_file`] lays a file under flags and variables;
-//! - [`data_dir`] is the folder that holds a ledger, [`tokens_file`] the tokens in it;
+//! - [`target`] is the ledger that a tool works on: a folder, or a server that [`client`] asks;
+//! - [`data_dir`] is the folder that holds a ledger, [`tokens_file`] the tokens in it, [`tool`] what tools open of it;
 //! - [`commands`] has one file per command; [`server`] is what `serve` runs, [`demo`] what `demo` does.
 //!
-//! It exits with 0 when the command was done, 1 when it failed, 2 when it was not understood.
+//! It exits with 0 when the command was done, 1 when it failed, 2 when it was not understood, 130 when it was
+//! interrupted.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal speaks on it")]
 
 mod cli;
+mod client;
 mod clock;
 mod commands;
 mod config_file;
 mod data_dir;
 mod demo;
 mod durable;
+mod interrupt;
 mod output;
+mod progress;
 mod server;
 mod settings;
+mod table;
+mod target;
 mod telemetry;
 mod tokens_file;
+mod tool;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -29,6 +37,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::cli::{Cli, Command, UsageError};
+use crate::interrupt::Interrupted;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -44,7 +53,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::complain(&error);
-            ExitCode::FAILURE
+            match error.downcast_ref::<Interrupted>() {
+                Some(Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
+                None => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -53,6 +65,15 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(settings) => on_runtime(commands::serve::run(settings)),
         Command::Token(command) => commands::token::run(command),
+        Command::Ingest(args) => on_runtime(commands::ingest::run(args)),
+        Command::Export(args) => on_runtime(commands::export::run(args)),
+        Command::Verify(args) => commands::verify::run(&args),
+        Command::Replay(args) => commands::replay::run(&args),
+        Command::Status(args) => on_runtime(commands::status::run(args)),
+        Command::Stats(args) => on_runtime(commands::stats::run(args)),
+        Command::Deliveries(args) => on_runtime(commands::deliveries::run(args)),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Man(args) => commands::man::run(&args),
         Command::Demo(args) => on_runtime(demo::run(args)),
     }
 }

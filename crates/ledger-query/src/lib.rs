@@ -18,6 +18,8 @@ use ledger_event::Timestamp;
 use ledger_views::ReadModel;
 
 use crate::answer::Answers;
+pub use crate::history::PageBody;
+pub use crate::stats::StatsBody;
 
 /// What the read side needs.
 #[derive(Clone)]

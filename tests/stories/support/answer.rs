@@ -1,5 +1,6 @@
 //! An answer, read to its end.
 
+use super::contracts;
 use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -22,7 +23,10 @@ impl Answer {
     pub(crate) async fn try_to(request: RequestBuilder) -> Result<Self, reqwest::Error> {
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Self { status, headers, text: response.text().await? })
+        let path = response.url().path().to_owned();
+        let text = response.text().await?;
+        contracts::check(&path, status, &text);
+        Ok(Self { status, headers, text })
     }
 
     #[track_caller]

@@ -1,4 +1,13 @@
 //! One file per command.
 
+pub(crate) mod completions;
+pub(crate) mod deliveries;
+pub(crate) mod export;
+pub(crate) mod ingest;
+pub(crate) mod man;
+pub(crate) mod replay;
 pub(crate) mod serve;
+pub(crate) mod stats;
+pub(crate) mod status;
 pub(crate) mod token;
+pub(crate) mod verify;

@@ -10,7 +10,7 @@ use reqwest::Client;
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 
 use super::events::Headers;
-use super::ledger::cause;
+use crate::client::cause;
 
 /// The most bytes of an answer's body that are kept. The rest is not read.
 const RESPONSE_BODY_MAX_BYTES: usize = 1024;

@@ -9,7 +9,6 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::attempt::{self, Answer, Exchange};
-use super::backoff::retry_after;
 use super::clock::Moment;
 use super::dispatcher::{Dispatcher, Endpoint};
 use super::events::{Description, Event, Fact, Finish, Headers};
@@ -17,6 +16,7 @@ use super::payloads::Message;
 use super::plan::{Form, Planned};
 use super::recorder::RecorderEnded;
 use super::tally::{DeliveryTally, Finished};
+use crate::client::retry_after;
 
 /// How likely somebody asks for a redelivery of what failed for good, and of what was delivered.
 const REDELIVERY_OF_FAILED: f64 = 0.25;

@@ -10,7 +10,6 @@ use standardwebhooks::Webhook;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::backoff::Backoff;
 use super::clock::Clock;
 use super::delivery::Delivery;
 use super::payloads::Payloads;
@@ -18,6 +17,7 @@ use super::plan::Plan;
 use super::receiver::Receiver;
 use super::recorder::{Recorder, RecorderEnded};
 use super::tally::DeliveryTally;
+use crate::client::Backoff;
 
 /// The most deliveries that are under way, most of them waiting for their next attempt.
 const OPEN_MAX: usize = 1024;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::ledger::Ledger;
+use crate::client::LedgerClient;
 
 /// What goes wrong with one request.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +59,9 @@ impl FakeLedger {
     }
 
     /// The way to it.
-    pub(crate) fn client(&self) -> Ledger {
-        Ledger::new(&self.url.parse().expect("it is a URL"), "token", "ws_1").expect("it is the address of a ledger")
+    pub(crate) fn client(&self) -> LedgerClient {
+        LedgerClient::new(&self.url.parse().expect("it is a URL"), Some("token"))
+            .expect("it is the address of a ledger")
     }
 
     /// Refuses everything from now on.

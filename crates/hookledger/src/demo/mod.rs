@@ -5,7 +5,6 @@
 //! reports to the ledger as any sender would, [`tally`] is the dispatcher's own count, [`check`] compares.
 
 mod attempt;
-mod backoff;
 mod check;
 mod clock;
 mod delivery;
@@ -26,13 +25,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use reqwest::Url;
 use uuid::Uuid;
 
+use crate::client::{Backoff, ServerArgs};
 use crate::output;
 use crate::telemetry::{self, LogFormat};
 
-use backoff::Backoff;
 use check::Run;
 use clock::Clock;
 use dispatcher::{Dispatcher, Policy};
@@ -55,18 +53,18 @@ const RUN_ID_DIGITS: usize = 10;
 /// How often the progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
+/// Where the ledger is, when nothing else is said: where `serve` listens by default.
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
 /// What of the program's log lines is shown.
 const LOG_FILTER: &str = "warn";
 
 /// Sends webhooks to a receiver on this machine, records them in a running ledger, and checks its figures.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("url", |url| url.default_value(DEFAULT_URL)), mut_arg("token", |token| token.required(true)))]
 pub(crate) struct DemoArgs {
-    /// Where the ledger is
-    #[arg(long, env = "HOOKLEDGER_URL", default_value = "http://127.0.0.1:8080")]
-    url: Url,
-    /// A token with the scopes `append` and `read` (`hookledger token create`)
-    #[arg(long, env = "HOOKLEDGER_TOKEN", hide_env_values = true)]
-    token: String,
+    #[command(flatten)]
+    server: ServerArgs,
     /// The workspace to record in: the token's, when it is bound to one
     #[arg(long, env = "HOOKLEDGER_WORKSPACE", default_value = "ws_demo")]
     workspace: String,
@@ -91,7 +89,9 @@ pub(crate) struct DemoArgs {
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     // The recorder says there when the ledger is away.
     telemetry::init(LogFormat::Text, LOG_FILTER)?;
-    let ledger = Ledger::connect(&args.url, &args.token, &args.workspace).await?;
+    let server = args.server.named().context("--url is missing")?;
+    let token = server.token.as_deref().context("--token is missing")?;
+    let ledger = Ledger::connect(&server.url, token, &args.workspace).await?;
     let plan = Plan::new(&run_id(), args.seed, args.deliveries);
     let clock = Arc::new(Clock::start(args.speedup));
     let receiver = Receiver::start(&plan.subscriptions, Arc::clone(&clock)).await?;
@@ -102,7 +102,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
         plan.deliveries.len(),
         plan.subscriptions.len(),
         ledger.workspace(),
-        args.url,
+        server.url,
     ))?;
 
     let (tallies, recorded) = dispatch(&args, &ledger, &plan, &clock, &receiver).await?;
@@ -131,7 +131,7 @@ async fn dispatch(
 ) -> anyhow::Result<(Vec<DeliveryTally>, Recorded)> {
     let policy =
         Policy { max_attempts: args.max_attempts, timeout: TIMEOUT, backoff: BACKOFF, concurrency: args.concurrency };
-    let (recorder, recording) = Recorder::start(ledger.clone());
+    let (recorder, recording) = Recorder::start(ledger.client().clone());
     let dispatcher = Dispatcher::new(plan.clone(), ledger.workspace(), policy, Arc::clone(clock), receiver, recorder)?;
     let mut progress = Progress { of: plan.deliveries.len(), started: Instant::now(), told: Duration::ZERO };
     let dispatched = dispatcher.dispatch(|ended| progress.tell(ended)).await;

@@ -9,15 +9,12 @@
 //! - A full queue makes the sender wait: the ledger may be away for a while, not for ever. A dispatcher that must not
 //!   lose an event when it is itself killed keeps events in its own database and deletes them after `Stored`.
 
-use std::time::{Duration, Instant};
-
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::backoff::{Backoff, jitter};
 use super::events::Event;
-use super::ledger::{AppendAnswer, Appended, Ledger};
+use crate::client::LedgerClient;
 
 /// The most events that wait. A sender that is faster than the ledger waits when there are so many.
 const QUEUE_MAX_EVENTS: usize = 4096;
@@ -27,11 +24,6 @@ const REQUEST_MAX_EVENTS: usize = 500;
 
 /// The most bytes of one request, unless a single event is larger: half of what the ledger takes.
 const REQUEST_MAX_BYTES: usize = 8 * 1024 * 1024;
-
-/// How long the ledger may be away before the recorder gives up.
-const AWAY_MAX: Duration = Duration::from_secs(60);
-
-const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(5) };
 
 /// Takes events for the ledger. Clones feed the same queue; when the last one is dropped the queue is sent to its end.
 #[derive(Clone, Debug)]
@@ -60,7 +52,7 @@ pub(crate) struct Recorded {
 
 impl Recorder {
     /// Starts the task that sends. It returns when all recorders are dropped, or when the ledger refuses.
-    pub(crate) fn start(ledger: Ledger) -> (Self, JoinHandle<anyhow::Result<Recorded>>) {
+    pub(crate) fn start(ledger: LedgerClient) -> (Self, JoinHandle<anyhow::Result<Recorded>>) {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX_EVENTS);
         (Self { queue }, tokio::spawn(send_all(ledger, waiting)))
     }
@@ -74,12 +66,12 @@ impl Recorder {
 }
 
 /// Sends until the queue is closed and empty.
-async fn send_all(ledger: Ledger, mut waiting: mpsc::Receiver<Vec<u8>>) -> anyhow::Result<Recorded> {
+async fn send_all(ledger: LedgerClient, mut waiting: mpsc::Receiver<Vec<u8>>) -> anyhow::Result<Recorded> {
     let mut recorded = Recorded::default();
     let mut lines = Vec::with_capacity(REQUEST_MAX_EVENTS);
     while waiting.recv_many(&mut lines, REQUEST_MAX_EVENTS).await > 0 {
         for request in requests(lines.drain(..)) {
-            let (answer, retries) = send(&ledger, &request.body).await?;
+            let answer = ledger.append_all(&request.body).await?;
             ensure!(
                 answer.appended + answer.duplicates == request.events,
                 "the ledger counted {} new and {} known events where {} were sent",
@@ -90,7 +82,7 @@ async fn send_all(ledger: Ledger, mut waiting: mpsc::Receiver<Vec<u8>>) -> anyho
             recorded.events += request.events;
             recorded.duplicates += answer.duplicates;
             recorded.requests += 1;
-            recorded.retries += retries;
+            recorded.retries += answer.retries;
             recorded.position = recorded.position.max(answer.position);
         }
     }
@@ -115,26 +107,6 @@ fn requests(lines: impl Iterator<Item = Vec<u8>>) -> Vec<Request> {
         }
     }
     requests
-}
-
-/// Sends one request until the ledger has it, and tells how often it had to be sent again.
-async fn send(ledger: &Ledger, body: &[u8]) -> anyhow::Result<(AppendAnswer, u64)> {
-    let started = Instant::now();
-    let mut rng = jitter();
-    let mut failures = 0;
-    loop {
-        let (why, retry_after) = match ledger.append(body.to_vec()).await {
-            Appended::Stored(answer) => return Ok((answer, u64::from(failures))),
-            Appended::Refused(error) => return Err(error),
-            Appended::Away { why, retry_after } => (why, retry_after),
-        };
-        if started.elapsed() > AWAY_MAX {
-            bail!("the ledger did not take events for {} s: {why}", AWAY_MAX.as_secs());
-        }
-        failures += 1;
-        tracing::warn!(why, failures, "the ledger is away, its events wait");
-        tokio::time::sleep(BACKOFF.wait(failures, retry_after, &mut rng).min(AWAY_MAX)).await;
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use axum::response::Response;
 use http::HeaderMap;
 
 pub(crate) use self::error::{HistoryError, method_not_allowed};
-use self::page::PageBody;
+pub use self::page::PageBody;
 use self::request::ListQuery;
 use crate::QueryHttp;
 use crate::freshness::wait_for_min_position;

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 /// `ListWebhookDeliveriesResponse` of the contract.
 #[derive(Serialize)]
-pub(crate) struct PageBody<'a> {
+pub struct PageBody<'a> {
     deliveries: Vec<DeliveryBody<'a>>,
     total: u64,
     limit: u64,
@@ -34,7 +34,9 @@ struct DeliveryBody<'a> {
 }
 
 impl<'a> PageBody<'a> {
-    pub(crate) fn new(page: &'a DeliveryPage, limit: u64, offset: u64) -> Self {
+    /// The answer to a request with that limit and offset.
+    #[must_use]
+    pub fn new(page: &'a DeliveryPage, limit: u64, offset: u64) -> Self {
         Self { deliveries: page.rows.iter().map(DeliveryBody::new).collect(), total: page.total, limit, offset }
     }
 

@@ -17,7 +17,7 @@ use crate::freshness::wait_for_min_position;
 
 /// `WebhookStatsResponse` of the contract.
 #[derive(Serialize)]
-struct StatsBody {
+pub struct StatsBody {
     total: u64,
     success_count: u64,
     failed_count: u64,

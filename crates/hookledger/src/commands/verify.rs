@@ -1,0 +1,173 @@
+//! `verify`: whether the log is whole.
+
+use std::str::FromStr;
+
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+use ledger_event::{Position, Timestamp};
+use ledger_log::{ChainHash, Chunk, Head};
+use ledger_views::{Checkpoint, Views, ViewsError};
+
+use crate::output;
+use crate::progress::Progress;
+use crate::settings::Location;
+use crate::tool::Tool;
+
+/// The arguments of `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    location: Location,
+
+    /// A head that an earlier run printed: the log must still hold everything up to it, unchanged
+    #[arg(long, value_name = "POSITION:HASH")]
+    head: Option<KnownHead>,
+}
+
+/// A head as `verify` prints it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct KnownHead(Head);
+
+impl FromStr for KnownHead {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let not_a_head = || anyhow!("`{text}` is not a position, a colon, and a hash of 64 hexadecimal digits");
+        let (position, hash) = text.split_once(':').ok_or_else(not_a_head)?;
+        let position = Position::new(position.parse().map_err(|_| not_a_head())?);
+        let mut bytes = [0; 32];
+        if hash.len() != 64 || !hash.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(not_a_head());
+        }
+        for (byte, digits) in bytes.iter_mut().zip(hash.as_bytes().chunks(2)) {
+            let digits = std::str::from_utf8(digits).expect("they are ASCII");
+            *byte = u8::from_str_radix(digits, 16).expect("they are hexadecimal");
+        }
+        Ok(Self(Head { position, hash: ChainHash(bytes) }))
+    }
+}
+
+/// What a walk along the log found.
+struct Walked {
+    head: Head,
+    chunks: u64,
+    recorded: Option<(Timestamp, Timestamp)>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
+    let tool = Tool::open(&args.location.data_dir)?;
+    let views = tool.views()?;
+    let checkpoint = match &views {
+        Some(Ok(Views { reader, .. })) => Some(reader.checkpoint()),
+        Some(Err(_)) | None => None,
+    };
+    let walked = walk(&tool, args.head, checkpoint).with_context(|| tool.data_dir().log().display().to_string())?;
+    output::print(&report(&walked, args.head, views.as_ref()))
+}
+
+fn walk(tool: &Tool, known: Option<KnownHead>, seen: Option<Checkpoint>) -> anyhow::Result<Walked> {
+    let empty = Head { position: Position::START, hash: ChainHash::START };
+    let mut walked = Walked { head: empty, chunks: 0, recorded: None };
+    if let Some(log) = tool.log() {
+        let walk = ledger_log::verify(log.as_ref());
+        let progress = Progress::of_positions("verifying", walk.head().position.get());
+        for chunk in walk {
+            let chunk = chunk?;
+            see_known_head(known, &chunk)?;
+            see_checkpoint(seen, &chunk)?;
+            progress.reached(chunk.last().get());
+            walked.head = chunk.head();
+            walked.chunks += 1;
+            walked.recorded = Some((walked.recorded.map_or(chunk.recorded_at, |(first, _)| first), chunk.recorded_at));
+        }
+        progress.finish();
+    }
+    see_that_nothing_is_missing(known, seen, walked.head)?;
+    Ok(walked)
+}
+
+/// Sees that the chunk which holds the position of the known head is the one that ended there.
+fn see_known_head(known: Option<KnownHead>, chunk: &Chunk) -> anyhow::Result<()> {
+    let Some(KnownHead(known)) = known else { return Ok(()) };
+    if !(chunk.first..=chunk.last()).contains(&known.position) || chunk.head() == known {
+        return Ok(());
+    }
+    match chunk.last() == known.position {
+        true => bail!("another chunk ends at position {}: its hash is {}", known.position, chunk.hash),
+        false => bail!(
+            "no chunk ends at position {}: the one that holds it is of positions {} to {}",
+            known.position,
+            chunk.first,
+            chunk.last()
+        ),
+    }
+}
+
+/// Sees that the chunk in which the views stand is the one that they were folded from.
+fn see_checkpoint(seen: Option<Checkpoint>, chunk: &Chunk) -> anyhow::Result<()> {
+    match seen {
+        Some(seen)
+            if (chunk.first..=chunk.last()).contains(&seen.position) && ChainHash(seen.chunk_hash) != chunk.hash =>
+        {
+            bail!("the chunk at position {} is not the one that the views were folded from", chunk.first)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn see_that_nothing_is_missing(known: Option<KnownHead>, seen: Option<Checkpoint>, head: Head) -> anyhow::Result<()> {
+    let end = head.position;
+    match known {
+        Some(KnownHead(known)) if known.position > end => {
+            bail!("the log ends at position {end}, before {}: it has lost events", known.position)
+        }
+        Some(KnownHead(known)) if known.position == Position::START && known.hash != ChainHash::START => {
+            bail!("no log has that hash at position 0: it is {}", ChainHash::START)
+        }
+        Some(_) | None => {}
+    }
+    match seen {
+        Some(seen) if seen.position > end => {
+            bail!(
+                "the log ends at position {end}, but the views have folded it up to {}: it has lost events",
+                seen.position
+            )
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn report(walked: &Walked, known: Option<KnownHead>, views: Option<&Result<Views, ViewsError>>) -> String {
+    let mut text = format!("events    {}\nchunks    {}\n", walked.head.position, walked.chunks);
+    if let Some((first, last)) = walked.recorded {
+        text += &format!("recorded  {first} to {last}\n");
+    }
+    text += &format!("head      {}:{}\n", walked.head.position, walked.head.hash);
+    text += &match views {
+        None => "views     none\n".to_owned(),
+        Some(Ok(views)) => format!("views     at position {}, of this log\n", views.reader.position()),
+        Some(Err(error)) => format!("views     cannot be opened, `hookledger replay` makes them anew: {error}\n"),
+    };
+    if let Some(KnownHead(known)) = known {
+        text += &format!("The log holds everything up to position {}, unchanged.\n", known.position);
+    }
+    text + "The log is whole.\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_read_as_it_is_printed() {
+        let head = Head { position: Position::new(970), hash: ChainHash([0xa5; 32]) };
+        let text = format!("{}:{}", head.position, head.hash);
+        assert_eq!(text.parse::<KnownHead>().expect("it is a head"), KnownHead(head));
+        for wrong in ["", "970", "970:", "x:00", &text[..text.len() - 1], &text.replace('a', "g"), &format!("{text}0")]
+        {
+            let error = wrong.parse::<KnownHead>().expect_err("it is none").to_string();
+            assert!(error.contains("64 hexadecimal digits"), "{error}");
+        }
+    }
+}

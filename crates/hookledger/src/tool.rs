@@ -1,0 +1,170 @@
+//! What the tools share that work on a folder while no server has it open.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use ledger_log::{SledLog, SledLogOptions};
+use ledger_projector::Projector;
+use ledger_views::{ReadModel, Views, ViewsError, ViewsOptions};
+
+use crate::data_dir::{DataDir, DataDirLock};
+use crate::progress::Progress;
+
+/// What sled's cache of views may hold, in bytes.
+const VIEWS_CACHE_BYTES: u64 = 128 * 1024 * 1024;
+
+/// A folder that a tool has for itself.
+pub(crate) struct Tool {
+    // Before the lock, so that it is closed when another process may open it.
+    log: Option<Arc<SledLog>>,
+    data_dir: DataDir,
+    _lock: DataDirLock,
+}
+
+impl Tool {
+    /// Takes the folder and opens its log. A folder that has no log is left as it is.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        keep_quiet_about_panics_of_sled();
+        let data_dir = DataDir::open(path)?;
+        let lock = data_dir.lock()?;
+        let log = match is_missing_or_empty(&data_dir.log())? {
+            true => None,
+            false => {
+                // A tool does not append, and needs no event ids.
+                let options = SledLogOptions { idempotence_window_events: 1, ..SledLogOptions::at(data_dir.log()) };
+                let log = SledLog::open(options);
+                Some(Arc::new(log.with_context(|| format!("the log in {}", data_dir.log().display()))?))
+            }
+        };
+        Ok(Self { log, data_dir, _lock: lock })
+    }
+
+    /// The folder.
+    pub(crate) fn data_dir(&self) -> &DataDir {
+        &self.data_dir
+    }
+
+    /// The log, if the folder has one.
+    pub(crate) fn log(&self) -> Option<&Arc<SledLog>> {
+        self.log.as_ref()
+    }
+
+    /// The log, for a tool that can do nothing without one.
+    pub(crate) fn require_log(&self) -> anyhow::Result<&Arc<SledLog>> {
+        let missing =
+            || anyhow!("{} has no log: nothing was appended yet, or it is lost", self.data_dir.path().display());
+        self.log.as_ref().ok_or_else(missing)
+    }
+
+    /// The views, if the folder has some.
+    pub(crate) fn views(&self) -> anyhow::Result<Option<Result<Views, ViewsError>>> {
+        let dir = self.data_dir.views();
+        Ok(if is_missing_or_empty(&dir)? { None } else { Some(open_views(&dir)) })
+    }
+
+    /// The views, brought up to the head of the log; they are made where there are none.
+    pub(crate) fn current_views(&self) -> anyhow::Result<ReadModel> {
+        let log = self.require_log()?;
+        let views = open_views(&self.data_dir.views()).map_err(|error| self.unusable(error.into()))?;
+        let reader = views.reader.clone();
+        fold(log, views, "folding").map_err(|error| self.unusable(error))?;
+        Ok(reader)
+    }
+
+    /// Says that the views cannot be used, and the way out when there is one.
+    fn unusable(&self, error: anyhow::Error) -> anyhow::Error {
+        let mended = error.downcast_ref::<ViewsError>().is_some_and(ViewsError::is_mended_by_rebuild)
+            || error
+                .downcast_ref::<ledger_projector::ProjectorError>()
+                .is_some_and(|error| error.is_mended_by_rebuild());
+        if !mended {
+            return error;
+        }
+        let dir = self.data_dir.path().display();
+        error.context(format!("the views are damaged; `hookledger replay --data-dir {dir}` makes them anew"))
+    }
+
+    /// A folder beside the views, for other views.
+    pub(crate) fn aside(&self) -> anyhow::Result<Aside> {
+        Aside::new(self.data_dir.path().join("views.new"))
+    }
+}
+
+/// A folder for views that nobody else reads; it goes with the value. What a crash left of it goes with the next one.
+pub(crate) struct Aside {
+    dir: PathBuf,
+}
+
+impl Aside {
+    fn new(dir: PathBuf) -> anyhow::Result<Self> {
+        remove(&dir)?;
+        Ok(Self { dir })
+    }
+
+    /// Where it is.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Opens the views in it, which are empty at first.
+    pub(crate) fn views(&self) -> anyhow::Result<Views> {
+        open_views(&self.dir).with_context(|| format!("cannot make views in {}", self.dir.display()))
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next tool that needs the place.
+        let _ = remove(&self.dir);
+    }
+}
+
+/// Folds into views what they lack, with a bar.
+pub(crate) fn fold(log: &Arc<SledLog>, views: Views, doing: &'static str) -> anyhow::Result<()> {
+    use ledger_log::EventLog;
+
+    let Views { reader, writer } = views;
+    let mut projector = Projector::new(log.clone(), writer)?;
+    let start = reader.position().get();
+    let progress = Progress::of_positions(doing, log.head().position.get() - start);
+    while projector.step()? {
+        progress.reached(reader.position().get() - start);
+    }
+    progress.finish();
+    Ok(projector.flush()?)
+}
+
+/// Removes a folder, if it is there.
+pub(crate) fn remove(dir: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", dir.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn open_views(dir: &Path) -> Result<Views, ViewsError> {
+    Views::open(dir, ViewsOptions { cache_bytes: VIEWS_CACHE_BYTES })
+}
+
+fn is_missing_or_empty(dir: &Path) -> anyhow::Result<bool> {
+    match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) => Err(error).with_context(|| format!("cannot list {}", dir.display())),
+    }
+}
+
+/// sled panics over some damage, also in threads of its own. Those panics come back as errors, which say it better.
+fn keep_quiet_about_panics_of_sled() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let is_sled = panic.location().is_some_and(|location| location.file().contains("/sled-0."));
+        if !is_sled {
+            tell(panic);
+        }
+    }));
+}
