@@ -107,8 +107,7 @@ impl Feed {
                 Err(error) => format!("{error:#}"),
             };
             self.hand_on_batch(&mut batch, input)?;
-            // A line that cannot be read to its end was counted already; one that cannot be begun was not.
-            self.hand_on(Read::Failed(anyhow!("{}, line {}: {failure}", input.name, lines.number.max(1))))?;
+            self.hand_on(Read::Failed(anyhow!("{}, line {}: {failure}", input.name, lines.number)))?;
             return Err(Unheard);
         }
     }

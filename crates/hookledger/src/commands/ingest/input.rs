@@ -42,7 +42,7 @@ pub(super) struct InputBytes {
 pub(super) struct Lines {
     reader: Box<dyn BufRead>,
     line: Vec<u8>,
-    /// The number of the line that was read last, from 1.
+    /// The number of the line that is read, or was read last, from 1.
     pub(super) number: u64,
     /// Whether that line ended with a line break.
     pub(super) is_ended: bool,
@@ -93,11 +93,11 @@ impl Lines {
     pub(super) fn next(&mut self, counted: &InputBytes) -> anyhow::Result<Option<&[u8]>> {
         loop {
             self.line.clear();
+            self.number += 1;
             let mut limited = (&mut self.reader).take(LINE_MAX_BYTES as u64 + 1);
             if limited.read_until(b'\n', &mut self.line)? == 0 {
                 return Ok(None);
             }
-            self.number += 1;
             counted.lines.fetch_add(1, Ordering::Relaxed);
             self.is_ended = self.line.ends_with(b"\n");
             if self.line.len() > LINE_MAX_BYTES {
