@@ -9,7 +9,10 @@ use ledger_log::{EventLog, LogError};
 use ledger_views::{Checkpoint, Stats, SubscriptionKey, Views};
 
 use crate::project::project;
-use crate::projector::{COMMIT_MAX_EVENTS, ProjectorError};
+use crate::projector::ProjectorError;
+
+/// Events of one commit: nobody reads meanwhile, and larger commits write each leaf of a list less often.
+const COMMIT_MAX_EVENTS: u64 = 4096;
 
 /// Folds the events of a subscription up to the position `end` into fresh views, and gives its stats there.
 ///
