@@ -53,6 +53,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 6] = [
+        Kind::DeliveryCreated,
+        Kind::AttemptStarted,
+        Kind::AttemptSucceeded,
+        Kind::AttemptFailed,
+        Kind::DeliveryRetryScheduled,
+        Kind::DeliveryCancelled,
+    ];
+
     /// The kind as it is written.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -9,15 +9,6 @@ use std::path::{Path, PathBuf};
 
 use ledger_event::{Body, BodySlot, Completion, Event, EventDraft, EventId, Kind, StoredEvent, Timestamp, parse_json};
 
-const KINDS: [Kind; 6] = [
-    Kind::DeliveryCreated,
-    Kind::AttemptStarted,
-    Kind::AttemptSucceeded,
-    Kind::AttemptFailed,
-    Kind::DeliveryRetryScheduled,
-    Kind::DeliveryCancelled,
-];
-
 fn golden(kind: Kind, extension: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto-schemas/golden");
     folder.join(format!("{}.{extension}", kind.as_str()))
@@ -39,7 +30,7 @@ fn bodies(packed: &[u8]) -> Vec<Body> {
 
 #[test]
 fn every_kind_reads_as_it_was_written() {
-    for kind in KINDS {
+    for kind in Kind::ALL {
         let event = from_json(kind);
         assert_eq!(event.data.kind(), kind);
         let skeleton = fs::read(golden(kind, "skeleton.msgpack")).expect("every kind has its file");
@@ -51,7 +42,7 @@ fn every_kind_reads_as_it_was_written() {
 
 #[test]
 fn every_kind_is_still_written_as_it_was() {
-    for kind in KINDS {
+    for kind in Kind::ALL {
         let event = from_json(kind);
         let stored = StoredEvent::encode(event.clone());
         let skeleton = fs::read(golden(kind, "skeleton.msgpack")).expect("every kind has its file");

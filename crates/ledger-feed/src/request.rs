@@ -18,16 +18,6 @@ const POSITION_MAX: u64 = i64::MAX as u64;
 /// The position of the last event that a follower has seen; it wins over `from`.
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// Every kind, as a choice.
-const KINDS: [Kind; 6] = [
-    Kind::DeliveryCreated,
-    Kind::AttemptStarted,
-    Kind::AttemptSucceeded,
-    Kind::AttemptFailed,
-    Kind::DeliveryRetryScheduled,
-    Kind::DeliveryCancelled,
-];
-
 /// A request that may be answered.
 #[derive(Debug, PartialEq)]
 pub(crate) struct FeedRequest {
@@ -71,8 +61,8 @@ fn within_reach(named: Filter, caller: &Caller) -> Result<Filter, FeedError> {
 }
 
 fn kind(text: &str) -> Result<Kind, ParameterError> {
-    KINDS.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
-        let bound = format!("one of {}", KINDS.map(Kind::as_str).join(", "));
+    Kind::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
+        let bound = format!("one of {}", Kind::ALL.map(Kind::as_str).join(", "));
         ParameterError::OutOfBounds { name: "kind", bound }
     })
 }
@@ -109,7 +99,7 @@ mod tests {
         let none: StrDeserializer<'_, Error> = "none".into_deserializer();
         let error = Kind::deserialize(none).expect_err("it is no kind").to_string();
         let (_, known) = error.split_once("expected one of ").expect("serde names the kinds");
-        assert_eq!(known, KINDS.map(|kind| format!("`{}`", kind.as_str())).join(", "));
+        assert_eq!(known, Kind::ALL.map(|kind| format!("`{}`", kind.as_str())).join(", "));
     }
 
     #[test]
