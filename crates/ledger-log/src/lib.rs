@@ -20,6 +20,7 @@ mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod event_log;
+mod fingerprint;
 mod identity;
 mod memory_log;
 mod parts;

@@ -28,5 +28,5 @@ pub(crate) fn append(log: &MemoryLog, events: &[Event]) {
 /// The same, on a runtime that is there.
 pub(crate) async fn append_async(log: &MemoryLog, events: &[Event]) {
     let events = events.iter().cloned().map(|event| CompletedEvent { event, occurred_at_given: true }).collect();
-    log.append(Append { events }).await.expect("it is appended");
+    log.append(Append::new(events)).await.expect("it is appended");
 }

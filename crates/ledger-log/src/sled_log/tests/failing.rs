@@ -63,9 +63,9 @@ fn requests_that_wait_behind_a_failed_write_are_refused_with_its_reason() {
         let _ = go_receiver.recv();
         Err("the disk is gone".into())
     });
-    let first = log.append(Append { events: vec![numbered(1)] });
+    let first = log.append(Append::new(vec![numbered(1)]));
     reached.recv().expect("the appender comes to a sync");
-    let behind = [2, 3].map(|number| log.append(Append { events: vec![numbered(number)] }));
+    let behind = [2, 3].map(|number| log.append(Append::new(vec![numbered(number)])));
     go.send(()).expect("the appender waits");
     for pending in std::iter::once(first).chain(behind) {
         let refusal = wait(pending).expect_err("nothing is durable any more");
@@ -120,9 +120,9 @@ fn a_panic_below_the_appender_stops_the_log_like_an_error() {
 fn closing_finishes_what_waits() {
     let (_dir, options) = new_dir();
     let (log, hold) = open_held(&options);
-    let first = log.append(Append { events: vec![numbered(1)] });
+    let first = log.append(Append::new(vec![numbered(1)]));
     hold.wait_until_held();
-    let behind = [2, 3].map(|number| log.append(Append { events: vec![numbered(number)] }));
+    let behind = [2, 3].map(|number| log.append(Append::new(vec![numbered(number)])));
     drop(hold);
     drop(log);
     for pending in std::iter::once(first).chain(behind) {
