@@ -61,6 +61,7 @@ impl Appender {
         drop(commit);
         // It catches what panics in it, and has said what it failed of.
         let _ = thread.join();
+        lock(&self.committer).close();
         ended
     }
 

@@ -1,8 +1,9 @@
 //! The log on sled.
 //!
 //! - `open` brings a directory to a log whose tail is whole and durable.
-//! - `appender` gathers what waits in the queue into a chunk, with positions and hash; `committer` encodes it, writes
-//!   its parts, syncs, publishes the head, answers. Under load the one works on the next chunk meanwhile.
+//! - `appender` gathers what waits in the queue into a chunk, with positions and hash; `committer` encodes it, makes it
+//!   durable in the `journal`, gives it to sled, publishes the head, answers. Under load the one works on the next chunk
+//!   meanwhile.
 //! - `read` serves chunks to anybody, up to the published head and never beyond: what stands in sled
 //!   beyond it is not durable yet.
 //!
@@ -13,9 +14,11 @@ mod appender;
 mod committer;
 mod disk;
 mod guard;
+mod journal;
 mod open;
 mod options;
 mod read;
+mod store;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -26,7 +29,7 @@ use tokio::sync::watch;
 
 pub use self::options::{
     DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_IDEMPOTENCE_WINDOW_EVENTS,
-    DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS, SledLogOptions,
+    DEFAULT_JOURNAL_FILE_MAX_BYTES, DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS, SledLogOptions,
 };
 
 use self::appender::Appender;
