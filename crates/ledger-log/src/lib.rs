@@ -27,6 +27,7 @@ mod parts;
 mod queue;
 mod segment;
 mod sequencer;
+mod signed_head;
 mod sled_log;
 mod verify;
 mod window;
@@ -39,6 +40,7 @@ pub use event_log::{
 pub use identity::{LedgerId, LogIdentity};
 pub use memory_log::{MemoryLog, MemoryLogOptions};
 pub use segment::{SegmentFooter, SegmentHeader, SegmentReader, SegmentWriter};
+pub use signed_head::{HeadSigner, NotAVerifierKey, SignedHead, SignedHeadError, VerifierKey};
 pub use sled_log::{
     DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_IDEMPOTENCE_WINDOW_EVENTS,
     DEFAULT_JOURNAL_FILE_MAX_BYTES, DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS, SledLog, SledLogOptions,
