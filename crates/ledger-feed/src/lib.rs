@@ -22,7 +22,6 @@ mod filter;
 mod follow;
 mod lines;
 mod page;
-mod parameters;
 mod recorded_event;
 mod request;
 mod room;

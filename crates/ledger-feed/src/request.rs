@@ -1,12 +1,11 @@
 //! What is asked for.
 
 use http::{HeaderMap, HeaderName};
-use ledger_auth::Caller;
+use ledger_auth::{Caller, ParameterError, Parameters, integer};
 use ledger_event::{Kind, Position};
 
 use crate::error::FeedError;
 use crate::filter::Filter;
-use crate::parameters::{ParameterError, Parameters, integer};
 
 /// Most events of a page.
 const LIMIT_MAX: u64 = 10_000;
@@ -100,14 +99,6 @@ mod tests {
         let error = Kind::deserialize(none).expect_err("it is no kind").to_string();
         let (_, known) = error.split_once("expected one of ").expect("serde names the kinds");
         assert_eq!(known, Kind::ALL.map(|kind| format!("`{}`", kind.as_str())).join(", "));
-    }
-
-    #[test]
-    fn an_integer_is_digits_alone() {
-        for text in ["", "-1", "+1", "1.0", "1e3", " 1", "0x1", "٣", "18446744073709551616"] {
-            assert!(integer("from", text, 0..=u64::MAX).is_err(), "{text}");
-        }
-        assert_eq!(integer("from", "007", 0..=7), Ok(7));
     }
 
     #[test]

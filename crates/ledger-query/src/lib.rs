@@ -7,7 +7,6 @@
 mod answer;
 mod freshness;
 mod history;
-mod parameters;
 mod stats;
 mod waiting;
 

@@ -92,7 +92,7 @@ impl IntoResponse for StatsError {
                 ([(WWW_AUTHENTICATE, error.challenge())], answer(StatusCode::UNAUTHORIZED, detail)).into_response()
             }
             Self::Field(fault) => unprocessable(fault),
-            Self::Freshness(FreshnessError::NotAPosition) => unprocessable(&FieldFault {
+            Self::Freshness(FreshnessError::NotAPosition(_)) => unprocessable(&FieldFault {
                 location: Location::Header,
                 name: "Ledger-Min-Position",
                 kind: "int_parsing",

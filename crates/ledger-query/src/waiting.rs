@@ -3,20 +3,16 @@
 //! They are neither listed nor counted. To send attempts without the delivery is the commonest mistake of a first
 //! integration; here it shows.
 
-mod error;
-
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::HeaderMap;
-use ledger_auth::{Caller, Scope};
+use ledger_auth::{Caller, Parameters, Problem, Scope};
 use ledger_event::{DeliveryId, Position, SubscriptionId, Timestamp, WorkspaceId};
 use ledger_views::{WaitingPage, WaitingRow};
 use serde::Serialize;
 
-use self::error::WaitingError;
 use crate::QueryHttp;
 use crate::freshness::wait_for_min_position;
-use crate::parameters::{Parameters, integer};
 
 /// Most deliveries of a page.
 const LIMIT_MAX: u64 = 100;
@@ -45,7 +41,7 @@ pub(crate) async fn list_waiting(
     State(state): State<QueryHttp>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, WaitingError> {
+) -> Result<Response, Problem> {
     let caller = state.tokens.authenticate(&headers, (state.now)())?;
     let query = WaitingQuery::parse(query.as_deref(), &caller)?;
     wait_for_min_position(&state.views, &headers).await?;
@@ -65,15 +61,14 @@ struct WaitingQuery {
 }
 
 impl WaitingQuery {
-    fn parse(query: Option<&str>, caller: &Caller) -> Result<Self, WaitingError> {
+    fn parse(query: Option<&str>, caller: &Caller) -> Result<Self, Problem> {
         let parameters = Parameters::parse(query)?;
-        let named = parameters.non_empty("workspace_id")?;
-        let named = named.map(WorkspaceId::parse).transpose().map_err(WaitingError::WorkspaceId)?;
+        let named: Option<WorkspaceId> = parameters.non_empty_id("workspace_id")?;
         caller.require(Scope::Read)?;
         let workspace_id = caller.workspace_or(named.as_ref())?;
         caller.may_see_whole_workspace()?;
-        let limit = integer("limit", parameters.get("limit")?, 1..=LIMIT_MAX, LIMIT_DEFAULT)?;
-        let offset = integer("offset", parameters.get("offset")?, 0..=u64::MAX, 0)?;
+        let limit = parameters.integer("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
+        let offset = parameters.integer("offset", 0..=u64::MAX)?.unwrap_or(0);
         Ok(Self { workspace_id, limit, offset })
     }
 
