@@ -8,7 +8,7 @@
 //! - **Positions are the only cursor.** A page tells where to go on; an event of the tail has its position for an id.
 //!   Nothing is kept for a reader between two requests, and nothing is queued for a follower: the log is read again
 //!   from the position it has reached, so a slow one holds up nobody.
-//! - **An event is told as ingest takes it**, with its place in the log beside it ([`RecordedEvent`]): what was read
+//! - **An event is told as ingest takes it**, with its place in the log beside it ([`ledger_event::RecordedEvent`]): what was read
 //!   can be appended elsewhere unchanged.
 //! - **A token sees what it reaches.** Its workspace and subscription filter every scan; a follower's token is looked
 //!   at again every second.
@@ -22,7 +22,6 @@ mod filter;
 mod follow;
 mod lines;
 mod page;
-mod recorded_event;
 mod request;
 mod room;
 mod scan;
@@ -43,7 +42,6 @@ use tokio::sync::watch;
 
 use self::accept::Form;
 use self::error::FeedError;
-pub use self::recorded_event::RecordedEvent;
 use self::request::FeedRequest;
 use self::room::Room;
 use self::scan::Scanner;
