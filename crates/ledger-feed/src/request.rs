@@ -8,11 +8,11 @@ use crate::error::FeedError;
 use crate::filter::Filter;
 
 /// Most events of a page.
-const LIMIT_MAX: u64 = 10_000;
+pub(crate) const LIMIT_MAX: u64 = 10_000;
 /// Events of a page when the request does not say.
-const LIMIT_DEFAULT: u64 = 1_000;
+pub(crate) const LIMIT_DEFAULT: u64 = 1_000;
 /// The largest position that may be named: what a signed 64-bit integer, and so every client, can hold.
-const POSITION_MAX: u64 = i64::MAX as u64;
+pub(crate) const POSITION_MAX: u64 = i64::MAX as u64;
 
 /// The position of the last event that a follower has seen; it wins over `from`.
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");

@@ -7,6 +7,7 @@
 mod answer;
 mod freshness;
 mod history;
+pub mod openapi;
 mod stats;
 mod waiting;
 

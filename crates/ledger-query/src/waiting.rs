@@ -6,37 +6,71 @@
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::HeaderMap;
+use ledger_auth::openapi::reference;
 use ledger_auth::{Caller, Parameters, Problem, Scope};
 use ledger_event::{DeliveryId, Position, SubscriptionId, Timestamp, WorkspaceId};
 use ledger_views::{WaitingPage, WaitingRow};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::QueryHttp;
 use crate::freshness::wait_for_min_position;
+use crate::openapi::{WaitingParameters, WaitingRefusals};
 
 /// Most deliveries of a page.
-const LIMIT_MAX: u64 = 100;
+pub(crate) const LIMIT_MAX: u64 = 100;
 /// Deliveries of a page when the request does not say.
-const LIMIT_DEFAULT: u64 = 20;
+pub(crate) const LIMIT_DEFAULT: u64 = 20;
 
-#[derive(Serialize)]
-struct PageBody<'a> {
+/// A page of waiting deliveries.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WaitingPage", description = "A page of the deliveries that wait, oldest first.")]
+pub(crate) struct PageBody<'a> {
+    /// The deliveries of the page.
     waiting: Vec<RowBody<'a>>,
+    /// How many there are on all pages, exactly.
     total: u64,
+    /// The `limit` that was asked for.
     limit: u64,
+    /// The `offset` that was asked for.
     offset: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WaitingDelivery", description = "A delivery that events named and none described.")]
 struct RowBody<'a> {
+    /// Its subscription.
     subscription_id: &'a SubscriptionId,
+    /// The delivery.
     delivery_id: &'a DeliveryId,
+    /// The position of the first event that named it.
     first_position: Position,
+    /// How many attempt numbers were reported.
     attempts: u32,
+    /// When the highest-numbered attempt that ended did.
     last_attempt_at: Option<Timestamp>,
 }
 
 /// Lists the deliveries of a workspace that wait for their description, oldest first.
+///
+/// Events named them and none described them: they are kept, but neither listed nor counted. Describe one by
+/// `delivery.created`, or by `data.delivery` of an attempt.
+#[utoipa::path(
+    get, path = "/v1/waiting", tag = "Events", operation_id = "listWaiting",
+    params(WaitingParameters),
+    responses(
+        (status = 200, description = "A page of what waits.",
+            content((ref(reference::<PageBody<'_>>()) = "application/json", example = json!({
+                "waiting": [{
+                    "subscription_id": "whsub_1", "delivery_id": "whdel_3", "first_position": 6, "attempts": 1,
+                    "last_attempt_at": "2026-01-15T10:33:00Z",
+                }],
+                "total": 1, "limit": 20, "offset": 0,
+            }))),
+            headers(("Ledger-Position" = u64, description = "How far in the log all of the answer holds."))),
+        WaitingRefusals,
+    ),
+)]
 pub(crate) async fn list_waiting(
     State(state): State<QueryHttp>,
     RawQuery(query): RawQuery,

@@ -1,13 +1,14 @@
 //! `serve`: log, projector and HTTP in one process.
 //!
 //! [`ledger`] opens the parts and joins them, [`routes`] lays out every address, [`connections`] takes requests from
-//! sockets, [`observe`] sees each one. What is asked of an operator's tools is in [`health`] and [`metrics`].
+//! sockets, [`observe`] sees each one. What is asked of an operator's tools is in [`health`] and [`metrics`]; [`openapi`] describes every address.
 
 mod connections;
 mod health;
 mod ledger;
 mod metrics;
 mod observe;
+mod openapi;
 mod routes;
 
 use anyhow::Context;

@@ -16,7 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::health::{self, Health};
 use super::ledger::Ledger;
 use super::metrics::{self, Metrics};
-use super::observe;
+use super::{observe, openapi};
 use crate::clock;
 use crate::settings::ServeSettings;
 
@@ -52,7 +52,8 @@ pub(crate) fn router(
         .route("/readyz", get(health::get_readiness))
         .with_state(Health::of(ledger))
         .route("/metrics", get(metrics::get_metrics))
-        .with_state(Arc::clone(&metrics));
+        .with_state(Arc::clone(&metrics))
+        .route("/openapi.json", get(openapi::get_openapi));
     Router::new()
         .merge(ingest.router())
         .merge(feed.router())

@@ -6,6 +6,7 @@ use http::StatusCode;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use ledger_auth::{AuthError, Forbidden, ParameterError};
 use ledger_event::ErrorChain;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::answer::AnswerError;
@@ -29,8 +30,10 @@ pub(crate) enum HistoryError {
 }
 
 /// `ErrorResponse` of the contract.
-#[derive(Serialize)]
-struct ErrorBody {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ErrorResponse", description = "A refusal of the history.")]
+pub(crate) struct ErrorBody {
+    /// What is wrong, in words, with the bound.
     error: String,
 }
 
@@ -54,10 +57,15 @@ impl IntoResponse for HistoryError {
             }
             Self::Answer(ref error @ (AnswerError::Views(_) | AnswerError::Failed(_))) => {
                 tracing::error!(error = %ErrorChain(error), "the history cannot be read");
-                answer(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer".to_owned())
+                fault()
             }
         }
     }
+}
+
+/// The answer when it is our fault: the caller learns nothing more.
+pub(super) fn fault() -> Response {
+    answer(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer".to_owned())
 }
 
 /// The answer to another method than `GET`.

@@ -7,9 +7,9 @@ use ledger_views::PageRequest;
 use super::error::HistoryError;
 
 /// Most deliveries of a page.
-const LIMIT_MAX: u64 = 100;
+pub(super) const LIMIT_MAX: u64 = 100;
 /// Deliveries of a page when the request does not say.
-const LIMIT_DEFAULT: u64 = 20;
+pub(super) const LIMIT_DEFAULT: u64 = 20;
 
 /// A request that may be answered.
 #[derive(Debug)]

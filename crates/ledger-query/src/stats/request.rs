@@ -22,7 +22,7 @@ pub(super) fn parse(
     Ok(SubscriptionKey { workspace_id, subscription_id })
 }
 
-fn parse_webhook_id(webhook_id: Result<Path<String>, PathRejection>) -> Result<SubscriptionId, StatsError> {
+pub(super) fn parse_webhook_id(webhook_id: Result<Path<String>, PathRejection>) -> Result<SubscriptionId, StatsError> {
     let refuse = |kind, problem: String| {
         StatsError::Field(FieldFault { location: Location::Path, name: "webhook_id", kind, problem })
     };
