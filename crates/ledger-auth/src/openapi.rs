@@ -108,7 +108,7 @@ fn optional(name: &str, place: ParameterIn, description: &str) -> ParameterBuild
 }
 
 /// An integer within bounds, with what it is when it is left out.
-pub fn integer(bounds: RangeInclusive<u64>, default: Option<u64>) -> ObjectBuilder {
+pub fn integer_schema(bounds: RangeInclusive<u64>, default: Option<u64>) -> ObjectBuilder {
     let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(*bounds.start()));
     // A bound that is that of the machine would only be rounded by those who read it.
     let maximum = Some(*bounds.end()).filter(|maximum| *maximum != u64::MAX);
@@ -121,7 +121,7 @@ pub fn min_position() -> Parameter {
     let description = "Waits until the answer holds this position, at most 10 s: send the `Ledger-Position` of an append \
                        to read what it wrote.";
     let parameter = header(&title_case(&LEDGER_MIN_POSITION), description);
-    parameter.schema(Some(integer(0..=u64::MAX, None))).example(Some(Value::from(3))).build()
+    parameter.schema(Some(integer_schema(0..=u64::MAX, None))).example(Some(Value::from(3))).build()
 }
 
 /// Refusals as the answers of an operation: each is told by what is really sent, in the form of `T`.

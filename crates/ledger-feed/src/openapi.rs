@@ -76,10 +76,12 @@ impl IntoParams for FeedParameters {
                          themselves. It wins over `from`, and cannot be beyond the end of the log.";
         let limit = "Most events of a page. A page also ends after about 4 MiB, or when much of the log was looked \
                      through for few events. A follower has none.";
-        let positions = |min: u64| openapi::integer(min..=POSITION_MAX, None);
+        let positions = |min: u64| openapi::integer_schema(min..=POSITION_MAX, None);
         vec![
             openapi::query("from", from).schema(Some(positions(1))).build(),
-            openapi::query("limit", limit).schema(Some(openapi::integer(1..=LIMIT_MAX, Some(LIMIT_DEFAULT)))).build(),
+            openapi::query("limit", limit)
+                .schema(Some(openapi::integer_schema(1..=LIMIT_MAX, Some(LIMIT_DEFAULT))))
+                .build(),
             openapi::query("workspace_id", reach).schema(Some(Ref::new(openapi::reference::<WorkspaceId>()))).build(),
             openapi::query("subscription_id", reach)
                 .schema(Some(Ref::new(openapi::reference::<SubscriptionId>())))

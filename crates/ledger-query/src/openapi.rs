@@ -43,8 +43,8 @@ pub(crate) fn id<T: JsonSchema>(name: &str, description: &str) -> Parameter {
 
 /// What a page is asked for with.
 pub(crate) fn paging(limit_max: u64, limit_default: u64) -> [Parameter; 2] {
-    let limit = openapi::integer(1..=limit_max, Some(limit_default));
-    let offset = openapi::integer(0..=u64::MAX, Some(0));
+    let limit = openapi::integer_schema(1..=limit_max, Some(limit_default));
+    let offset = openapi::integer_schema(0..=u64::MAX, Some(0));
     [
         openapi::query("limit", "Most deliveries of the page.").schema(Some(limit)).build(),
         openapi::query("offset", "How many deliveries to pass over; any depth costs about the same.")
