@@ -54,7 +54,7 @@ pub fn reference<T: JsonSchema>() -> String {
     format!("#{SCHEMAS}/{}", T::schema_name())
 }
 
-/// The schemas of the document, which is one for what is read and for what is written.
+/// The schemas of the document: of what requests hold, and of what answers hold.
 #[derive(Debug)]
 pub struct Schemas {
     read: SchemaGenerator,
@@ -81,6 +81,10 @@ impl Schemas {
     }
 
     /// The schemas by name.
+    ///
+    /// # Panics
+    ///
+    /// When a type is read in one form and written in another: each form then needs a name of its own.
     #[must_use]
     pub fn into_json(mut self) -> Map<String, Value> {
         let mut schemas = self.read.take_definitions(true);

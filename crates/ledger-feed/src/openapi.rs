@@ -75,7 +75,7 @@ impl IntoParams for FeedParameters {
         let last_seen = "Of a follower: the position of the last event that it has seen, which browsers send by \
                          themselves. It wins over `from`, and cannot be beyond the end of the log.";
         let limit = "Most events of a page. A page also ends after about 4 MiB, or when much of the log was looked \
-                     through for few events. A follower has none.";
+                     through for few events. It does not bound a follower.";
         let positions = |min: u64| openapi::integer_schema(min..=POSITION_MAX, None);
         vec![
             openapi::query("from", from).schema(Some(positions(1))).build(),

@@ -11,6 +11,20 @@ fn the_committed_document_is_that_of_the_code() {
     assert_committed("openapi/hookledger.openapi.json", &text);
 }
 
+#[test]
+fn the_events_are_those_of_the_json_schemas() {
+    let document = document();
+    for schema in [ledger_event::schema::sent_event(), ledger_event::schema::recorded_event()] {
+        let text = schema.to_value().to_string().replace("#/$defs/", "#/components/schemas/");
+        let schema: Value = serde_json::from_str(&text).expect("it is JSON");
+        let name = schema["title"].as_str().expect("it has a name");
+        assert_eq!(document["components"]["schemas"][name]["oneOf"], schema["oneOf"]);
+        for (name, part) in schema["$defs"].as_object().expect("it has parts") {
+            assert_eq!(document["components"]["schemas"][name], *part, "{name}");
+        }
+    }
+}
+
 /// Walks through every value of the document.
 fn walk<'a>(value: &'a Value, visit: &mut impl FnMut(&'a Value)) {
     visit(value);
