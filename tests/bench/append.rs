@@ -47,5 +47,5 @@ pub(crate) fn measure(report: &mut Report, runs: usize) {
 
 fn append(events: &[ledger_event::Event]) -> Append {
     let events = events.iter().cloned().map(|event| CompletedEvent { event, occurred_at_given: true });
-    Append { events: events.collect() }
+    Append::new(events.collect())
 }

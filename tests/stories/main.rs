@@ -21,6 +21,7 @@ mod ingest;
 mod operations;
 mod payloads;
 mod reads_from_terminal;
+mod rebuild;
 mod replay;
 mod restart;
 mod settings;

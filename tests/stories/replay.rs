@@ -113,7 +113,7 @@ async fn rows_that_differ_are_named_with_their_field_and_a_replay_mends_them() {
     let (ledger, token, before) = told(40).await;
     // A payload of another number: the row reads well, and is wrong.
     let change = |row: &[u8]| String::from_utf8_lossy(row).replace("{\"n\":1}", "{\"n\":2}").into_bytes();
-    damage::change_rows(&ledger.data_dir().join("views"), b'p', change);
+    damage::change_rows(&ledger.current_views(), b'p', change);
     let checked = replay(&ledger, "--check").expect_code(1);
     let first = "workspace ws_1 subscription whsub_a delivery whdel_00000: payload.n: the views have 2, the log says 1";
     assert_eq!(checked.stdout.lines().next(), Some(first), "{}", checked.stdout);
@@ -129,9 +129,11 @@ async fn rows_that_differ_are_named_with_their_field_and_a_replay_mends_them() {
 #[tokio::test]
 async fn rows_that_cannot_be_read_and_files_that_do_not_open_are_damage_that_a_replay_mends() {
     let (ledger, token, before) = told(10).await;
-    let views = ledger.data_dir().join("views");
-    let damages: [&dyn Fn(); 2] =
-        [&|| damage::change_rows(&views, b'd', |_| b"\0nonsense".to_vec()), &|| damage::break_settings(&views)];
+    let damages: [&dyn Fn(); 3] = [
+        &|| damage::change_rows(&ledger.current_views(), b'd', |_| b"\0nonsense".to_vec()),
+        &|| damage::break_settings(&ledger.current_views()),
+        &|| fs::write(ledger.data_dir().join("views/CURRENT"), "nonsense").expect("it is written"),
+    ];
     for damage in damages {
         damage();
         let checked = replay(&ledger, "--check").expect_code(1);
@@ -152,7 +154,7 @@ async fn rows_that_cannot_be_read_and_files_that_do_not_open_are_damage_that_a_r
 #[tokio::test]
 async fn a_flipped_byte_in_the_file_of_the_views_is_mended_or_told() {
     let (ledger, token, before) = told(10).await;
-    damage::flip_byte_of_file(&ledger.data_dir().join("views/db"));
+    damage::flip_byte_of_file(&ledger.current_views().join("db"));
     // The storage engine may say so, or quietly give up what follows: then that is folded again.
     let checked = replay(&ledger, "--check");
     match checked.code {
@@ -214,10 +216,10 @@ async fn a_damaged_log_is_named_by_position_and_leaves_the_old_views() {
 #[tokio::test]
 async fn a_replay_that_is_interrupted_leaves_the_old_views_and_the_next_one_cleans_up() {
     let (ledger, token, before) = told(8_000).await;
-    let aside = ledger.data_dir().join("views.new");
+    let (old, new) = (ledger.current_views(), ledger.data_dir().join("views/2"));
     let program = Program::line("replay").arg("--data-dir").arg(ledger.data_dir());
     let mut child = program.into_command().spawn().expect("it was built");
-    eventually("new views are being made", async || aside.join("db").exists()).await;
+    eventually("new views are being made", async || new.join("db").exists()).await;
     let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(sent.expect("the system has kill").success());
     let status = child.wait().expect("it is our child");
@@ -225,9 +227,10 @@ async fn a_replay_that_is_interrupted_leaves_the_old_views_and_the_next_one_clea
 
     let server = ledger.serve().await;
     assert_eq!(newest(&server.client(&token)).await, before, "the old views serve");
+    assert!(old.exists() && !new.exists(), "what was begun is removed");
     server.terminate().await;
     replay(&ledger, "").expect_code(0);
-    assert!(!aside.exists());
+    assert!(!old.exists() && ledger.current_views() == new);
     let server = ledger.serve().await;
     assert_eq!(newest(&server.client(&token)).await, before);
 }

@@ -49,12 +49,11 @@ async fn views_that_are_damaged_or_gone_leave_the_rest_of_the_status() {
     client.must_append(&created(("whsub_1", "a"), &at(0))).await;
     client.history("workspace_id=ws_1").await.expect_status(200);
     server.terminate().await;
-    let views = ledger.data_dir().join("views");
-    damage::break_settings(&views);
+    damage::break_settings(&ledger.current_views());
     let told = in_folder(&ledger);
     assert_eq!((&told["log_position"], &told["views_position"]), (&json!(1), &Value::Null));
     assert!(told["views_damage"].as_str().is_some_and(|text| !text.contains("panicked")), "{told}");
-    std::fs::remove_dir_all(views).expect("they are in a folder of their own");
+    std::fs::remove_dir_all(ledger.data_dir().join("views")).expect("they are in a folder of their own");
     let told = in_folder(&ledger);
     assert_eq!((&told["views_position"], &told["views_damage"]), (&Value::Null, &Value::Null));
 }

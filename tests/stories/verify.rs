@@ -142,7 +142,7 @@ async fn a_log_of_another_ledger_under_the_views_is_damaged() {
 #[tokio::test]
 async fn views_that_do_not_open_are_told_and_do_not_make_the_log_less_whole() {
     let ledger = three_chunks().await;
-    damage::break_settings(&ledger.data_dir().join("views"));
+    damage::break_settings(&ledger.current_views());
     let verified = verify(&ledger).expect_code(0);
     let views = "views     cannot be opened, `hookledger replay` makes them anew";
     assert!(verified.stdout.contains(views) && verified.stdout.contains("The log is whole."), "{}", verified.stdout);

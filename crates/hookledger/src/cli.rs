@@ -63,8 +63,10 @@ const REPLAY_EXAMPLES: &str = "\
 Examples:
   hookledger replay --data-dir /var/lib/hookledger
   hookledger replay --check
+  hookledger replay --url http://127.0.0.1:8080 --token hl_…
 
-The old views stay until the new ones are whole: an interrupted replay changes nothing.";
+The old views stay until the new ones are whole: an interrupted replay changes nothing.
+A server goes on serving meanwhile; it wants a token for all workspaces with the scope admin.";
 
 const STATUS_EXAMPLES: &str = "\
 Examples:

@@ -72,7 +72,12 @@ impl LedgerClient {
         self.authorized(self.http.get(url.clone())).header("ledger-min-position", min_position).send().await
     }
 
-    /// The same, and tries again while the ledger is busy or its connections break; the answer is a success.
+    /// Asks once for something to be done.
+    pub(crate) async fn post(&self, url: &Url) -> reqwest::Result<Response> {
+        self.authorized(self.http.post(url.clone())).send().await
+    }
+
+    /// Asks as [`LedgerClient::get`] does, and tries again while the ledger is busy or its connections break; the answer is a success.
     pub(crate) async fn get_patiently(&self, url: &Url, min_position: u64) -> anyhow::Result<Response> {
         let mut rng = jitter();
         for failures in 1.. {

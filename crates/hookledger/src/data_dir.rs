@@ -81,7 +81,10 @@ impl DataDir {
         match format.try_lock() {
             Ok(()) => Ok(DataDirLock { _format: format }),
             Err(TryLockError::WouldBlock) => {
-                bail!("{} is in use by a running server: stop it, or use --url", self.path.display())
+                bail!(
+                    "{} is in use by a running server: stop it, or ask it with --url where the command can",
+                    self.path.display()
+                )
             }
             Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
         }
@@ -258,7 +261,10 @@ mod tests {
         let data_dir = DataDir::open_or_create(folder.path()).expect("it is made");
         let lock = data_dir.lock().expect("nobody has it");
         let text = refusal(data_dir.lock());
-        assert!(text.ends_with("is in use by a running server: stop it, or use --url"), "{text}");
+        assert!(
+            text.ends_with("is in use by a running server: stop it, or ask it with --url where the command can"),
+            "{text}"
+        );
         drop(data_dir.lock_edits().expect("nobody has it"));
         drop(lock);
         data_dir.lock().expect("nobody has it");

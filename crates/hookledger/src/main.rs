@@ -68,7 +68,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Ingest(args) => on_runtime(commands::ingest::run(args)),
         Command::Export(args) => on_runtime(commands::export::run(args)),
         Command::Verify(args) => commands::verify::run(&args),
-        Command::Replay(args) => commands::replay::run(&args),
+        Command::Replay(args) => on_runtime(commands::replay::run(args)),
         Command::Status(args) => on_runtime(commands::status::run(args)),
         Command::Stats(args) => on_runtime(commands::stats::run(args)),
         Command::Deliveries(args) => on_runtime(commands::deliveries::run(args)),

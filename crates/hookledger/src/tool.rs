@@ -1,7 +1,7 @@
 //! What the tools share that work on a folder while no server has it open.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
@@ -12,8 +12,8 @@ use ledger_views::{ReadModel, Views, ViewsError, ViewsOptions};
 use crate::data_dir::{DataDir, DataDirLock};
 use crate::progress::Progress;
 
-/// What sled's cache of views may hold, in bytes.
-const VIEWS_CACHE_BYTES: u64 = 128 * 1024 * 1024;
+/// How the tools open views.
+const VIEWS: ViewsOptions = ViewsOptions { cache_bytes: 128 * 1024 * 1024 };
 
 /// Events of one commit of a tool's: nobody reads meanwhile, and larger commits write each leaf of a list less often
 /// (on 1 M events a third of the disk and two thirds of the time of the server's commits, at 300 MB of memory).
@@ -63,17 +63,22 @@ impl Tool {
     }
 
     /// The views, if the folder has some.
-    pub(crate) fn views(&self) -> anyhow::Result<Option<Result<Views, ViewsError>>> {
+    pub(crate) fn views(&self) -> Option<Result<Views, ViewsError>> {
         let dir = self.data_dir.views();
-        Ok(if is_missing_or_empty(&dir)? { None } else { Some(open_views(&dir)) })
+        match Views::exist(&dir) {
+            Ok(false) => None,
+            Ok(true) => Some(Views::open(&dir, VIEWS)),
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// The views, brought up to the head of the log; they are made where there are none.
     pub(crate) fn current_views(&self) -> anyhow::Result<ReadModel> {
         let log = self.require_log()?;
-        let views = open_views(&self.data_dir.views()).map_err(|error| self.unusable(error.into()))?;
+        let views = Views::open(&self.data_dir.views(), VIEWS).map_err(|error| self.unusable(error.into()))?;
         let reader = views.reader.clone();
-        fold(log, views, "folding").map_err(|error| self.unusable(error))?;
+        let projector = fold(log, views, "folding").map_err(|error| self.unusable(error))?;
+        projector.flush()?;
         Ok(reader)
     }
 
@@ -90,43 +95,15 @@ impl Tool {
         error.context(format!("the views are damaged; `hookledger replay --data-dir {dir}` makes them anew"))
     }
 
-    /// A folder beside the views, for other views.
-    pub(crate) fn aside(&self) -> anyhow::Result<Aside> {
-        Aside::new(self.data_dir.path().join("views.new"))
-    }
-}
-
-/// A folder for views that nobody else reads; it goes with the value. What a crash left of it goes with the next one.
-pub(crate) struct Aside {
-    dir: PathBuf,
-}
-
-impl Aside {
-    fn new(dir: PathBuf) -> anyhow::Result<Self> {
-        remove(&dir)?;
-        Ok(Self { dir })
-    }
-
-    /// Where it is.
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// Opens the views in it, which are empty at first.
-    pub(crate) fn views(&self) -> anyhow::Result<Views> {
-        open_views(&self.dir).with_context(|| format!("cannot make views in {}", self.dir.display()))
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        // What cannot be removed now is removed by the next tool that needs the place.
-        let _ = remove(&self.dir);
+    /// Empty views beside those of the folder. They go when nobody uses them any more, unless they take their place.
+    pub(crate) fn fresh_views(&self) -> anyhow::Result<Views> {
+        let dir = self.data_dir.views();
+        Views::begin(&dir, VIEWS).with_context(|| format!("cannot make views in {}", dir.display()))
     }
 }
 
 /// Folds into views what they lack, with a bar.
-pub(crate) fn fold(log: &Arc<SledLog>, views: Views, doing: &'static str) -> anyhow::Result<()> {
+pub(crate) fn fold(log: &Arc<SledLog>, views: Views, doing: &'static str) -> anyhow::Result<Projector> {
     use ledger_log::EventLog;
 
     let Views { reader, writer } = views;
@@ -137,21 +114,7 @@ pub(crate) fn fold(log: &Arc<SledLog>, views: Views, doing: &'static str) -> any
         progress.reached(reader.position().get() - start);
     }
     progress.finish();
-    Ok(projector.flush()?)
-}
-
-/// Removes a folder, if it is there.
-pub(crate) fn remove(dir: &Path) -> anyhow::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", dir.display()))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-fn open_views(dir: &Path) -> Result<Views, ViewsError> {
-    Views::open(dir, ViewsOptions { cache_bytes: VIEWS_CACHE_BYTES })
+    Ok(projector)
 }
 
 fn is_missing_or_empty(dir: &Path) -> anyhow::Result<bool> {

@@ -15,6 +15,9 @@ pub enum Forbidden {
     /// The token is for another workspace.
     #[error("the token is for another workspace")]
     Workspace,
+    /// The request is about the whole ledger, and the token for one workspace.
+    #[error("the token is for one workspace, and this is about all of them")]
+    AllWorkspaces,
     /// The token is for another subscription.
     #[error("the token is for another subscription")]
     Subscription,
@@ -98,6 +101,15 @@ impl Caller {
             Some(own) if own != named => Err(Forbidden::Workspace),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Asks for the whole ledger.
+    ///
+    /// # Errors
+    ///
+    /// When the token is for one workspace.
+    pub fn may_see_all_workspaces(&self) -> Result<(), Forbidden> {
+        if self.workspace().is_none() { Ok(()) } else { Err(Forbidden::AllWorkspaces) }
     }
 
     /// The workspace that is meant: the one the request names, else the token's.

@@ -4,6 +4,8 @@
 //! these bytes and never encoded again, so a later version that encodes differently still verifies
 //! what an earlier one wrote.
 
+use std::ops::Range;
+
 use crate::draft::EventDraft;
 use crate::event::{DeliveryDescription, EmbeddedDelivery, Event, EventData};
 use crate::field_error::FieldError;
@@ -99,6 +101,13 @@ impl StoredEvent {
         Self { skeleton, bodies }
     }
 
+    /// The skeleton before and after the time of occurrence; `None` of one that this version would encode otherwise.
+    #[must_use]
+    pub fn skeleton_without_time(&self) -> Option<(&[u8], &[u8])> {
+        let time = find_time(&self.skeleton)?;
+        Some((&self.skeleton[..time.start], &self.skeleton[time.end..]))
+    }
+
     /// Decodes the event, with the bodies that are still there.
     ///
     /// # Errors
@@ -112,6 +121,43 @@ impl StoredEvent {
         }
         Ok(event)
     }
+}
+
+/// Where the value of `occurred_at` stands: a map of MessagePack in which only text comes before it.
+fn find_time(skeleton: &[u8]) -> Option<Range<usize>> {
+    let (map, mut rest) = skeleton.split_first()?;
+    if map & 0xf0 != 0x80 {
+        return None;
+    }
+    loop {
+        let name;
+        (name, rest) = split_text(rest)?;
+        if name == b"occurred_at" {
+            let length = match *rest.first()? {
+                0x00..=0x7f | 0xe0..=0xff => 1,
+                0xcc | 0xd0 => 2,
+                0xcd | 0xd1 => 3,
+                0xce | 0xd2 => 5,
+                0xcf | 0xd3 => 9,
+                _ => return None,
+            };
+            let start = skeleton.len() - rest.len();
+            return (length <= rest.len()).then_some(start..start + length);
+        }
+        (_, rest) = split_text(rest)?;
+    }
+}
+
+/// The text at the beginning of MessagePack, and what follows it.
+fn split_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (marker, rest) = bytes.split_first()?;
+    let (length, rest) = match *marker {
+        0xa0..=0xbf => (usize::from(marker & 0x1f), rest),
+        0xd9 => rest.split_first().map(|(length, rest)| (usize::from(*length), rest))?,
+        0xda => rest.split_first_chunk().map(|(length, rest)| (usize::from(u16::from_be_bytes(*length)), rest))?,
+        _ => return None,
+    };
+    rest.split_at_checked(length)
 }
 
 fn take_bodies(data: &mut EventData) -> Vec<Body> {
@@ -226,6 +272,16 @@ mod tests {
             let json = serde_json::to_vec(&event).expect("it is JSON");
             let draft: EventDraft = serde_json::from_slice(&json).expect("it is an event");
             prop_assert_eq!(draft.into_stored().expect("it is whole"), event);
+        }
+
+        #[test]
+        fn the_skeleton_is_parted_at_the_time_alone(event in testing::event(), later in testing::event()) {
+            let stored = StoredEvent::encode(event.clone());
+            let moved = StoredEvent::encode(Event { occurred_at: later.occurred_at, ..event });
+            let (before, after) = stored.skeleton_without_time().expect("it was just encoded");
+            prop_assert_eq!(moved.skeleton_without_time(), Some((before, after)));
+            let time = &stored.skeleton[before.len()..stored.skeleton.len() - after.len()];
+            prop_assert!(before.ends_with(b"\xaboccurred_at") && after.starts_with(b"\xa4data") && time.len() <= 9);
         }
 
         #[test]

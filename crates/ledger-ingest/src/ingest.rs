@@ -96,7 +96,7 @@ impl Ingest {
             let event = draft.complete(&completion, new_id).map_err(|source| IngestError::Field { index, source })?;
             events.push(event);
         }
-        Ok(self.log.append(Append { events }).await?)
+        Ok(self.log.append(Append::new(events)).await?)
     }
 
     /// What became of events since the start.

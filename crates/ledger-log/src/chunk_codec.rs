@@ -42,6 +42,9 @@ const PLAIN_MAX_BYTES: usize = APPEND_MAX_BYTES + REQUEST_MAX_BYTES;
 /// Most bytes of a chunk as stored: what does not compress grows by less than a hundredth.
 pub(crate) const ENCODED_MAX_BYTES: usize = PLAIN_MAX_BYTES + PLAIN_MAX_BYTES / 64;
 
+/// How much memory an encoder keeps from one chunk to the next.
+const PLAIN_KEPT_BYTES: usize = 4 * 1024 * 1024;
+
 /// What encoding adds to an event, and to a body, at most.
 const EVENT_OVERHEAD_BYTES: usize = 16;
 const BODY_OVERHEAD_BYTES: usize = 8;
@@ -85,11 +88,13 @@ impl std::fmt::Debug for EncodedChunk {
 /// Encodes chunks, with one compression context for all of them.
 pub(crate) struct ChunkEncoder {
     compressor: zstd::bulk::Compressor<'static>,
+    /// What is compressed.
+    plain: Vec<u8>,
 }
 
 impl ChunkEncoder {
     pub(crate) fn new() -> Result<Self, BoxError> {
-        Ok(Self { compressor: zstd::bulk::Compressor::new(ZSTD_LEVEL)? })
+        Ok(Self { compressor: zstd::bulk::Compressor::new(ZSTD_LEVEL)?, plain: Vec::new() })
     }
 
     pub(crate) fn encode(&mut self, chunk: &Chunk, seed: &ChunkSeed) -> Result<EncodedChunk, BoxError> {
@@ -101,13 +106,18 @@ impl ChunkEncoder {
             seed: ByteArray::new(seed.0),
             events: chunk.events.iter().map(entry).collect(),
         };
-        let plain = rmp_serde::to_vec_named(&record)?;
-        if plain.len() > PLAIN_MAX_BYTES {
-            return Err(format!("a chunk of {} bytes: the bound is {PLAIN_MAX_BYTES}", plain.len()).into());
+        self.plain.clear();
+        rmp_serde::encode::write_named(&mut self.plain, &record)?;
+        let length = self.plain.len();
+        if length > PLAIN_MAX_BYTES {
+            return Err(format!("a chunk of {length} bytes: the bound is {PLAIN_MAX_BYTES}").into());
         }
-        let mut bytes = Vec::with_capacity(1 + zstd_safe::compress_bound(plain.len()));
-        bytes.push(VERSION);
-        bytes.extend_from_slice(&self.compressor.compress(&plain)?);
+        let mut bytes = vec![0; 1 + zstd_safe::compress_bound(length)];
+        bytes[0] = VERSION;
+        let compressed = self.compressor.compress_to_buffer(&self.plain, &mut bytes[1..])?;
+        bytes.truncate(1 + compressed);
+        // A rare large chunk does not hold its memory for ever.
+        self.plain.shrink_to(PLAIN_KEPT_BYTES);
         Ok(EncodedChunk { first: chunk.first, bytes })
     }
 }

@@ -7,7 +7,8 @@ use std::pin::Pin;
 use ledger_event::{CompletedEvent, EventId, Position, StoredEvent, Timestamp};
 use tokio::sync::watch;
 
-use crate::chunk_codec::EncodedChunk;
+use crate::chunk_codec::{EncodedChunk, event_bytes};
+use crate::fingerprint::Fingerprint;
 use crate::identity::LogIdentity;
 
 /// The source of an error below the log, whatever the engine.
@@ -64,11 +65,47 @@ pub trait EventLog: Send + Sync + 'static {
 /// An append under way.
 pub type PendingAppend = Pin<Box<dyn Future<Output = Result<Appended, AppendError>> + Send>>;
 
-/// The events of one request.
+/// The events of one request, encoded: all that can be done for it by itself, before it waits for its turn.
 #[derive(Clone, Debug)]
 pub struct Append {
-    /// The events, in the sender's order.
-    pub events: Vec<CompletedEvent>,
+    events: Vec<PreparedEvent>,
+    bytes: usize,
+}
+
+/// An event as it will be stored, and what tells it apart from others.
+#[derive(Clone, Debug)]
+pub(crate) struct PreparedEvent {
+    pub(crate) stored: StoredEvent,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) occurred_at_given: bool,
+}
+
+impl Append {
+    /// Prepares the events of one request, in the sender's order. It takes a few microseconds per event.
+    #[must_use]
+    pub fn new(events: Vec<CompletedEvent>) -> Self {
+        let events = events.into_iter().map(|CompletedEvent { event, occurred_at_given }| {
+            let (stored, fingerprint) = Fingerprint::of(event);
+            PreparedEvent { stored, fingerprint, occurred_at_given }
+        });
+        let events: Vec<_> = events.collect();
+        let bytes = events.iter().map(|event| event_bytes(&event.stored)).sum();
+        Self { events, bytes }
+    }
+
+    /// How many events it has.
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// How many bytes they take in a chunk at most, before compression.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn into_events(self) -> Vec<PreparedEvent> {
+        self.events
+    }
 }
 
 /// What became of a request.
@@ -159,11 +196,11 @@ pub enum AppendError {
         id: EventId,
     },
     /// The request is larger than a chunk can be. Sending it again will not help; sending it in two will.
-    #[error("a request of {events} events and at least {bytes} bytes, as the log stores them, is too large")]
+    #[error("a request of {events} events and {bytes} bytes, as the log stores them, is too large")]
     TooLarge {
         /// How many events it has.
         events: usize,
-        /// How many bytes its events take up to the one that was too much.
+        /// How many bytes its events take.
         bytes: usize,
     },
     /// The log takes no appends any more.

@@ -2,7 +2,7 @@
 //!
 //! An append goes this way: requests wait in a bounded `queue`; the appender takes what makes one chunk;
 //! the pure `sequencer` gives positions, recognizes repeats (`window`) and hashes (`chain`); the chunk is
-//! encoded and compressed (`chunk_codec`), cut into `parts`, written, made durable, and only then
+//! encoded and compressed (`chunk_codec`), made durable in a journal, cut into `parts` for sled, and only then
 //! published as the [`Head`] and acknowledged. The log in memory has all of that but the disk.
 //!
 //! What holds, whatever happens:
@@ -20,6 +20,7 @@ mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod event_log;
+mod fingerprint;
 mod identity;
 mod memory_log;
 mod parts;
@@ -40,6 +41,6 @@ pub use memory_log::{MemoryLog, MemoryLogOptions};
 pub use segment::{SegmentFooter, SegmentHeader, SegmentReader, SegmentWriter};
 pub use sled_log::{
     DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_IDEMPOTENCE_WINDOW_EVENTS,
-    DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS, SledLog, SledLogOptions,
+    DEFAULT_JOURNAL_FILE_MAX_BYTES, DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS, SledLog, SledLogOptions,
 };
 pub use verify::{Chain, ChainWalk, verify};

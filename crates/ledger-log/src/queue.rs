@@ -1,12 +1,21 @@
 //! Where requests wait for the appender: bounded in number and in bytes.
+//!
+//! While nothing is being made durable, a request is taken at once. While a chunk is, requests gather: the next chunk
+//! is begun early only when enough waits to be worth a chunk of its own. So a lone request waits for nobody, and under
+//! load chunks grow and overlap.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-use ledger_event::{DeliveryDescription, EmbeddedDelivery, Event, EventData, Headers};
 use tokio::sync::oneshot;
 
 use crate::event_log::{Append, AppendError, Appended, LogError};
+
+/// How many chunks are under way at most: one is being made durable, one is being encoded or waits, one is sealed.
+pub(crate) const CHUNKS_IN_FLIGHT_MAX: usize = 3;
+
+/// The share of a full chunk that must wait for one to be begun while another is under way.
+const EARLY_SHARE: usize = 4;
 
 /// How an append is answered.
 pub(crate) type Answer = Result<Appended, AppendError>;
@@ -24,7 +33,14 @@ pub(crate) struct QueueBounds {
 pub(crate) struct Waiting {
     pub(crate) request: Append,
     pub(crate) answer: oneshot::Sender<Answer>,
-    bytes: usize,
+}
+
+/// What makes one chunk.
+pub(crate) struct Gathered {
+    /// The requests, in their order.
+    pub(crate) requests: Vec<Waiting>,
+    /// Whether no other chunk was under way.
+    pub(crate) is_alone: bool,
 }
 
 /// The queue. It takes a request of any size when it is empty, so a bound that was set too low slows
@@ -38,7 +54,11 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Waiting>,
+    /// Of the requests that wait.
     bytes: usize,
+    /// Of the requests that wait.
+    events: usize,
+    chunks_in_flight: usize,
     /// Why it takes nothing more.
     closed: Option<String>,
 }
@@ -50,7 +70,7 @@ impl Queue {
 
     /// Adds a request, or refuses it at once.
     pub(crate) fn push(&self, request: Append) -> Result<oneshot::Receiver<Answer>, AppendError> {
-        let bytes = request.events.iter().map(|completed| approximate_bytes(&completed.event)).sum();
+        let bytes = request.bytes();
         let (answer, receiver) = oneshot::channel();
         let mut state = self.state();
         if let Some(reason) = &state.closed {
@@ -61,33 +81,48 @@ impl Queue {
             return Err(AppendError::QueueFull);
         }
         state.bytes += bytes;
-        state.waiting.push_back(Waiting { request, answer, bytes });
-        self.changed.notify_one();
+        state.events += request.len();
+        state.waiting.push_back(Waiting { request, answer });
+        if state.is_due(&self.bounds) {
+            self.changed.notify_one();
+        }
         Ok(receiver)
     }
 
-    /// Waits for requests and takes what makes one chunk: the first, and those after it that fit.
+    /// Waits until a chunk is due and takes what makes it: the first request, and those after it that fit. The chunk
+    /// is under way until [`Queue::finish`].
     ///
     /// `None` once the queue is closed and empty.
-    pub(crate) fn gather(&self) -> Option<Vec<Waiting>> {
+    pub(crate) fn gather(&self) -> Option<Gathered> {
         let mut state = self
             .changed
-            .wait_while(self.state(), |state| state.waiting.is_empty() && state.closed.is_none())
+            .wait_while(self.state(), |state| !state.is_due(&self.bounds) && state.closed.is_none())
             .expect("nothing panics while it holds the queue");
         let first = state.waiting.pop_front()?;
-        let mut events = first.request.events.len();
-        let mut bytes = first.bytes;
-        let mut gathered = vec![first];
+        let (mut events, mut bytes) = (first.request.len(), first.request.bytes());
+        let mut requests = vec![first];
         while let Some(next) = state.waiting.pop_front_if(|next| {
-            events + next.request.events.len() <= self.bounds.gather_events
-                && bytes + next.bytes <= self.bounds.gather_bytes
+            events + next.request.len() <= self.bounds.gather_events
+                && bytes + next.request.bytes() <= self.bounds.gather_bytes
         }) {
-            events += next.request.events.len();
-            bytes += next.bytes;
-            gathered.push(next);
+            events += next.request.len();
+            bytes += next.request.bytes();
+            requests.push(next);
         }
         state.bytes -= bytes;
-        Some(gathered)
+        state.events -= events;
+        let is_alone = state.chunks_in_flight == 0;
+        state.chunks_in_flight += 1;
+        Some(Gathered { requests, is_alone })
+    }
+
+    /// Tells that a chunk that was gathered is durable, or will never be.
+    pub(crate) fn finish(&self) {
+        let mut state = self.state();
+        state.chunks_in_flight -= 1;
+        if state.is_due(&self.bounds) {
+            self.changed.notify_one();
+        }
     }
 
     /// Takes no more requests from now on; the first reason stays.
@@ -99,7 +134,7 @@ impl Queue {
     /// Takes all that waits.
     pub(crate) fn drain(&self) -> Vec<Waiting> {
         let mut state = self.state();
-        state.bytes = 0;
+        (state.bytes, state.events) = (0, 0);
         state.waiting.drain(..).collect()
     }
 
@@ -116,47 +151,16 @@ impl Queue {
     }
 }
 
-/// About what an event takes in memory: what its sender decides the length of, and some for the rest.
-fn approximate_bytes(event: &Event) -> usize {
-    const FIXED_BYTES: usize = 256;
-    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let ids =
-        [event.id.as_str(), event.workspace_id.as_str(), event.subscription_id.as_str(), event.delivery_id.as_str()];
-    let data = match &event.data {
-        EventData::DeliveryCreated(data) => description_bytes(data),
-        EventData::AttemptStarted(data) => {
-            let url = data.url.as_ref().map_or(0, |url| url.as_str().len());
-            url + headers_bytes(data.request_headers.as_ref()) + embedded_bytes(data.delivery.as_ref())
+impl State {
+    /// Whether a chunk is to be begun now.
+    fn is_due(&self, bounds: &QueueBounds) -> bool {
+        let is_worth_it =
+            || self.events >= bounds.gather_events / EARLY_SHARE || self.bytes >= bounds.gather_bytes / EARLY_SHARE;
+        match self.chunks_in_flight {
+            _ if self.waiting.is_empty() => false,
+            0 => true,
+            CHUNKS_IN_FLIGHT_MAX.. => false,
+            _ => is_worth_it(),
         }
-        EventData::AttemptSucceeded(data) => {
-            text(&data.response_body)
-                + headers_bytes(data.response_headers.as_ref())
-                + embedded_bytes(data.delivery.as_ref())
-        }
-        EventData::AttemptFailed(data) => {
-            text(&data.response_body)
-                + text(&data.error)
-                + headers_bytes(data.response_headers.as_ref())
-                + embedded_bytes(data.delivery.as_ref())
-        }
-        EventData::DeliveryRetryScheduled(data) => text(&data.reason),
-        EventData::DeliveryCancelled(data) => text(&data.reason),
-    };
-    FIXED_BYTES + ids.iter().map(|id| id.len()).sum::<usize>() + data
-}
-
-fn headers_bytes(headers: Option<&Headers>) -> usize {
-    const ENTRY_BYTES: usize = 64;
-    headers.map_or(0, |headers| headers.iter().map(|(name, value)| ENTRY_BYTES + name.len() + value.len()).sum())
-}
-
-fn embedded_bytes(delivery: Option<&EmbeddedDelivery>) -> usize {
-    delivery.map_or(0, |delivery| description_bytes(&delivery.description))
-}
-
-fn description_bytes(data: &DeliveryDescription) -> usize {
-    data.event_type.as_str().len()
-        + data.payload.as_ref().map_or(0, |payload| payload.as_str().len())
-        + data.url.as_ref().map_or(0, |url| url.as_str().len())
-        + data.source_event_id.as_ref().map_or(0, |id| id.as_str().len())
+    }
 }

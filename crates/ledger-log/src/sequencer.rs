@@ -2,13 +2,14 @@
 //! no randomness.
 
 use ledger_event::limits::REQUEST_MAX_EVENTS;
-use ledger_event::{CompletedEvent, Event, Position, StoredEvent, Timestamp};
+use ledger_event::{Event, Position, StoredEvent, Timestamp};
 
 use crate::chain::{self, ChunkSeed, Link};
-use crate::chunk_codec::{APPEND_MAX_BYTES, event_bytes};
-use crate::event_log::{Append, AppendError, Appended, Chunk, Head};
+use crate::chunk_codec::APPEND_MAX_BYTES;
+use crate::event_log::{Append, AppendError, Appended, Chunk, Head, PreparedEvent};
+use crate::fingerprint::Fingerprint;
 use crate::identity::LogIdentity;
-use crate::window::{Fingerprints, Standing, Window};
+use crate::window::{Standing, Window};
 
 /// Turns requests into chunks.
 ///
@@ -19,7 +20,6 @@ pub(crate) struct Sequencer {
     head: Head,
     recorded_at: Timestamp,
     window: Window,
-    fingerprints: Fingerprints,
     staged: Vec<StoredEvent>,
 }
 
@@ -29,20 +29,12 @@ struct Progress {
     duplicates: u64,
     /// The highest position of its events, staged and duplicate.
     readable_at: Position,
-    bytes: usize,
 }
 
 impl Sequencer {
     /// A sequencer that goes on after the chunk that ends at `head` and was recorded at `recorded_at`.
     pub(crate) fn new(identity: LogIdentity, head: Head, recorded_at: Timestamp, window_events: usize) -> Self {
-        Self {
-            identity,
-            head,
-            recorded_at,
-            window: Window::new(window_events),
-            fingerprints: Fingerprints::default(),
-            staged: Vec::new(),
-        }
+        Self { identity, head, recorded_at, window: Window::new(window_events), staged: Vec::new() }
     }
 
     /// The end of the log.
@@ -56,8 +48,8 @@ impl Sequencer {
     }
 
     /// Puts an event that was found in the log into the window; they come by rising position.
-    pub(crate) fn remember(&mut self, position: Position, mut event: Event) {
-        let fingerprint = self.fingerprints.of(&mut event);
+    pub(crate) fn remember(&mut self, position: Position, event: Event) {
+        let (_, fingerprint) = Fingerprint::of(event);
         self.window.add(&fingerprint, position);
         self.window.evict();
     }
@@ -90,26 +82,25 @@ impl Sequencer {
     }
 
     fn stage_each(&mut self, request: Append) -> Result<Progress, AppendError> {
-        let events = request.events.len();
-        if events > REQUEST_MAX_EVENTS {
-            return Err(AppendError::TooLarge { events, bytes: 0 });
+        let (events, bytes) = (request.len(), request.bytes());
+        if events > REQUEST_MAX_EVENTS || bytes > APPEND_MAX_BYTES {
+            return Err(AppendError::TooLarge { events, bytes });
         }
         let mut progress = Progress::default();
-        for (index, CompletedEvent { mut event, occurred_at_given }) in request.events.into_iter().enumerate() {
-            let fingerprint = self.fingerprints.of(&mut event);
+        for (index, PreparedEvent { stored, fingerprint, occurred_at_given }) in
+            request.into_events().into_iter().enumerate()
+        {
             match self.window.standing(&fingerprint, occurred_at_given) {
-                Standing::Reused => return Err(AppendError::IdReused { index, id: event.id }),
+                Standing::Reused => {
+                    let id = stored.decode().expect("it was just encoded").id;
+                    return Err(AppendError::IdReused { index, id });
+                }
                 Standing::Duplicate(position) => {
                     progress.duplicates += 1;
                     progress.readable_at = progress.readable_at.max(position);
                 }
                 Standing::New => {
                     let position = self.next_position();
-                    let stored = StoredEvent::encode(event);
-                    progress.bytes += event_bytes(&stored);
-                    if progress.bytes > APPEND_MAX_BYTES {
-                        return Err(AppendError::TooLarge { events, bytes: progress.bytes });
-                    }
                     self.window.add(&fingerprint, position);
                     self.staged.push(stored);
                     progress.readable_at = position;

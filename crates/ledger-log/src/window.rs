@@ -4,53 +4,11 @@
 //! that it differs each time the sender tries again. Where the sender did give it, it is compared too.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 
-use blake3::Hasher;
-use ledger_event::{Event, Position, Timestamp};
+use ledger_event::{Position, Timestamp};
 
-/// 128 bits of BLAKE3: no two of them meet by accident, nor by anybody's effort worth making.
-type Digest = [u8; 16];
-
-/// What tells an event apart from others, and from others of its id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fingerprint {
-    /// Of workspace and id.
-    key: Digest,
-    /// Of everything but `occurred_at`.
-    content: Digest,
-    occurred_at: Timestamp,
-}
-
-/// Makes fingerprints.
-#[derive(Default)]
-pub(crate) struct Fingerprints {
-    scratch: Vec<u8>,
-}
-
-impl Fingerprints {
-    /// The fingerprint of an event, by this version's encoding: so it is never stored, but made again
-    /// from the decoded events when a log is opened.
-    pub(crate) fn of(&mut self, event: &mut Event) -> Fingerprint {
-        let nowhen = Timestamp::from_micros(0).expect("1970 is within the bounds");
-        let occurred_at = std::mem::replace(&mut event.occurred_at, nowhen);
-        self.scratch.clear();
-        rmp_serde::encode::write_named(&mut self.scratch, event)
-            .expect("an event is plain maps, text and integers, and memory takes any bytes");
-        event.occurred_at = occurred_at;
-        let content = digest(&Hasher::new().update(&self.scratch).finalize());
-        let workspace = event.workspace_id.as_str();
-        let key = Hasher::new()
-            .update(&(workspace.len() as u64).to_be_bytes())
-            .update(workspace.as_bytes())
-            .update(event.id.as_str().as_bytes())
-            .finalize();
-        Fingerprint { key: digest(&key), content, occurred_at }
-    }
-}
-
-fn digest(hash: &blake3::Hash) -> Digest {
-    hash.as_bytes()[..16].try_into().expect("a BLAKE3 hash is 32 bytes")
-}
+use crate::fingerprint::{Digest, Fingerprint};
 
 /// How an event stands to those in the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,17 +28,38 @@ struct Seen {
     position: Position,
 }
 
-/// The newest events, at most so many of them once [`Window::evict`] was called.
+/// The newest events, at most so many of them once [`Window::evict`] was called: each takes about 100 bytes.
 pub(crate) struct Window {
     max_events: usize,
-    by_key: HashMap<Digest, Seen>,
-    /// Keys by rising position.
-    order: VecDeque<(Digest, Position)>,
+    by_key: HashMap<Digest, Seen, BuildHasherDefault<KeyHasher>>,
+    /// Their keys by position, which rises by one each time.
+    order: VecDeque<Digest>,
+    /// The position after the last of them.
+    next: Position,
+}
+
+/// Takes keys as they are: they are hashes already.
+#[derive(Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("keys are written as numbers of 128 bits")
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "half of the key is hash enough")]
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Window {
     pub(crate) fn new(max_events: usize) -> Self {
-        Self { max_events, by_key: HashMap::new(), order: VecDeque::new() }
+        Self { max_events, by_key: HashMap::default(), order: VecDeque::new(), next: Position::START }
     }
 
     /// How many events it may keep.
@@ -98,24 +77,29 @@ impl Window {
         }
     }
 
-    /// Adds an event that stands after all others.
+    /// Adds an event, which stands right after the one that was added before.
     pub(crate) fn add(&mut self, fingerprint: &Fingerprint, position: Position) {
         let Fingerprint { key, content, occurred_at } = *fingerprint;
+        debug_assert!(self.order.is_empty() || position == self.next, "{position} does not follow");
         self.by_key.insert(key, Seen { content, occurred_at, position });
-        self.order.push_back((key, position));
+        self.order.push_back(key);
+        self.next = position.next();
     }
 
     /// Takes back the events that were added at `position` and after it. Their ids were new.
     pub(crate) fn take_back_from(&mut self, position: Position) {
-        while let Some((key, _)) = self.order.pop_back_if(|(_, at)| *at >= position) {
+        while self.next > position {
+            let Some(key) = self.order.pop_back() else { return };
             self.by_key.remove(&key);
+            self.next = Position::new(self.next.get() - 1);
         }
     }
 
     /// Forgets the oldest events beyond the bound.
     pub(crate) fn evict(&mut self) {
         while self.order.len() > self.max_events {
-            let Some((key, position)) = self.order.pop_front() else { return };
+            let position = Position::new(self.next.get() - self.order.len() as u64);
+            let Some(key) = self.order.pop_front() else { return };
             // A log opened with a larger window than it was written with can hold an id twice.
             if self.by_key.get(&key).is_some_and(|seen| seen.position == position) {
                 self.by_key.remove(&key);
@@ -130,18 +114,11 @@ mod tests {
     use crate::conformance::numbered;
 
     fn fingerprint(number: u64) -> Fingerprint {
-        Fingerprints::default().of(&mut numbered(number).event)
+        Fingerprint::of(numbered(number).event).1
     }
 
     fn position(number: u64) -> Position {
         Position::new(number)
-    }
-
-    #[test]
-    fn making_a_fingerprint_leaves_the_event_as_it_was() {
-        let mut event = numbered(3).event;
-        Fingerprints::default().of(&mut event);
-        assert_eq!(event, numbered(3).event);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ledger_event::{Position, StoredEventError};
 use ledger_log::{Chunk, EventLog, LogError};
-use ledger_views::{Checkpoint, ViewWriter, ViewsError};
+use ledger_views::{Checkpoint, ReadModel, ViewWriter, ViewsError};
 
 use crate::project::{ProjectError, project};
 
@@ -72,6 +72,9 @@ pub enum ProjectorError {
     /// The views cannot be written.
     #[error("the projector cannot write the views")]
     Views(#[from] ViewsError),
+    /// The projector was stopped before it was done.
+    #[error("the ledger is being stopped")]
+    Stopped,
     /// A fault of ours.
     #[error("the projector panicked: {text}")]
     Panicked {
@@ -92,6 +95,7 @@ impl ProjectorError {
             | Self::Gap { .. }
             | Self::Log(_)
             | Self::Event { .. }
+            | Self::Stopped
             | Self::Panicked { .. } => false,
         }
     }
@@ -184,6 +188,21 @@ impl Projector {
     pub fn catch_up(&mut self) -> Result<(), ProjectorError> {
         while self.step()? {}
         Ok(())
+    }
+
+    /// Puts the views in the place of those that `live` and its clones answer from, which they have caught up with
+    /// when that is done; without `live`, in the place of those that nobody has open.
+    ///
+    /// Nobody else may fold into the views of `live` meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Projector::step`], and when it cannot be written: then the old views go on.
+    pub fn take_place_of(&mut self, live: Option<&ReadModel>) -> Result<(), ProjectorError> {
+        if let Some(live) = live {
+            while self.writer.checkpoint().position < live.position() && self.step()? {}
+        }
+        Ok(self.writer.take_place_of(live)?)
     }
 
     /// Gives damaged views up, so that the next start rebuilds them.

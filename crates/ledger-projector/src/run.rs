@@ -1,26 +1,47 @@
-//! The projector as a task: it folds as soon as the log grows.
+//! The projector as a task: it folds as soon as the log grows, and lets views that were made anew take over.
 
 use std::sync::Arc;
 
 use ledger_event::ErrorChain;
 use ledger_log::Head;
-use tokio::sync::watch;
+use ledger_views::ReadModel;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::projector::{Projector, ProjectorError};
+use crate::projector::{COMMIT_MAX_EVENTS, Projector, ProjectorError};
 
 /// A projector at work.
 pub struct ProjectorHandle {
     stop: watch::Sender<bool>,
     failure: watch::Receiver<Option<Arc<ProjectorError>>>,
+    successors: mpsc::Sender<Successor>,
     task: JoinHandle<()>,
 }
 
+/// Hands views that were made anew to the projector at work. Clones hand them to the same one.
+#[derive(Clone)]
+pub struct Succession {
+    successors: mpsc::Sender<Successor>,
+}
+
+/// A projector with new views, and where to say what became of it.
+struct Successor {
+    projector: Projector,
+    taken_over: oneshot::Sender<Result<(), ProjectorError>>,
+}
+
 impl ProjectorHandle {
-    /// Why it failed, once it has: reads go on, but the views grow old.
+    /// Why it does not fold, while it does not: reads go on, but the views grow old. Views that are made anew may
+    /// take over from it.
     #[must_use]
     pub fn failure(&self) -> watch::Receiver<Option<Arc<ProjectorError>>> {
         self.failure.clone()
+    }
+
+    /// The way for views that are made anew to take over.
+    #[must_use]
+    pub fn succession(&self) -> Succession {
+        Succession { successors: self.successors.clone() }
     }
 
     /// Stops it after the commit under way, and writes the views to the disk.
@@ -37,39 +58,109 @@ impl ProjectorHandle {
     }
 }
 
-/// Starts to fold, until it is stopped or fails.
-pub fn start(projector: Projector, head: watch::Receiver<Head>) -> ProjectorHandle {
-    let (stop, stopped) = watch::channel(false);
-    let (failed, failure) = watch::channel(None);
-    let task = tokio::spawn(async move {
-        if let Err(error) = run(projector, head, stopped).await {
-            tracing::error!(error = %ErrorChain(&error), "the projector stopped: views grow old");
-            failed.send_replace(Some(Arc::new(error)));
-        }
-    });
-    ProjectorHandle { stop, failure, task }
+impl Succession {
+    /// Lets the views of this projector take the place of the live ones, once they have caught up, and fold on.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot catch up or be put in place: then the old ones go on. [`ProjectorError::Stopped`] when the
+    /// projector at work is stopped.
+    pub async fn take_over(&self, projector: Projector) -> Result<(), ProjectorError> {
+        let (taken_over, told) = oneshot::channel();
+        let handed = self.successors.send(Successor { projector, taken_over }).await;
+        handed.map_err(|_| ProjectorError::Stopped)?;
+        told.await.unwrap_or(Err(ProjectorError::Stopped))
+    }
 }
 
-async fn run(
-    mut projector: Projector,
-    mut head: watch::Receiver<Head>,
-    mut stopped: watch::Receiver<bool>,
-) -> Result<(), ProjectorError> {
-    while !*stopped.borrow() {
-        // Marked before the fold: what is appended meanwhile wakes the next turn.
-        head.mark_unchanged();
-        let stepped;
-        (projector, stepped) = on_blocking(projector, step_or_give_up).await?;
-        if stepped? {
-            continue;
+/// Starts to fold into the views of `live`, until it is stopped. When it fails it waits for a successor.
+pub fn start(projector: Projector, live: ReadModel, head: watch::Receiver<Head>) -> ProjectorHandle {
+    let (stop, stopped) = watch::channel(false);
+    let (failed, failure) = watch::channel(None);
+    let (successors, waiting) = mpsc::channel(1);
+    let run = Run { projector: Some(projector), live, head, stopped, successors: waiting, failed };
+    ProjectorHandle { stop, failure, successors, task: tokio::spawn(run.run()) }
+}
+
+struct Run {
+    /// None after it has failed.
+    projector: Option<Projector>,
+    live: ReadModel,
+    head: watch::Receiver<Head>,
+    stopped: watch::Receiver<bool>,
+    successors: mpsc::Receiver<Successor>,
+    failed: watch::Sender<Option<Arc<ProjectorError>>>,
+}
+
+impl Run {
+    async fn run(mut self) {
+        while !*self.stopped.borrow() {
+            if let Ok(successor) = self.successors.try_recv() {
+                self.hand_over(successor).await;
+                continue;
+            }
+            // Marked before the fold: what is appended meanwhile wakes the next turn.
+            self.head.mark_unchanged();
+            if self.step().await {
+                continue;
+            }
+            let successor = tokio::select! {
+                changed = self.head.changed(), if self.projector.is_some() => match changed {
+                    Ok(()) => None,
+                    Err(_) => break,
+                },
+                Some(successor) = self.successors.recv() => Some(successor),
+                _ = self.stopped.wait_for(|stop| *stop) => break,
+            };
+            if let Some(successor) = successor {
+                self.hand_over(successor).await;
+            }
         }
-        tokio::select! {
-            changed = head.changed() => if changed.is_err() { break },
-            _ = stopped.wait_for(|stop| *stop) => break,
+        if let Some(projector) = self.projector.take()
+            && let Err(error) = on_blocking(projector, |projector| projector.flush()).await.and_then(|(_, done)| done)
+        {
+            self.fail(error);
         }
     }
-    let (_, flushed) = on_blocking(projector, |projector| projector.flush()).await?;
-    flushed
+
+    /// Folds one commit; whether there may be more to fold.
+    async fn step(&mut self) -> bool {
+        let Some(projector) = self.projector.take() else { return false };
+        match on_blocking(projector, step_or_give_up).await {
+            Ok((projector, Ok(is_more))) => {
+                self.projector = Some(projector);
+                is_more
+            }
+            Ok((_, Err(error))) | Err(error) => {
+                self.fail(error);
+                false
+            }
+        }
+    }
+
+    fn fail(&self, error: ProjectorError) {
+        tracing::error!(error = %ErrorChain(&error), "the projector stopped: views grow old");
+        self.failed.send_replace(Some(Arc::new(error)));
+    }
+
+    /// Puts new views in the place of the old ones. The old ones are as they were when that fails.
+    async fn hand_over(&mut self, successor: Successor) {
+        let Successor { projector, taken_over } = successor;
+        let live = self.live.clone();
+        let handed = on_blocking(projector, move |projector| projector.take_place_of(Some(&live))).await;
+        let result = match handed {
+            Ok((projector, Ok(()))) => {
+                let old = self.projector.replace(projector.with_commits_of(COMMIT_MAX_EVENTS));
+                // To close the old views may take a while. It can't fail: nothing of it is waited for.
+                drop(spawn_blocking(move || drop(old)));
+                self.failed.send_replace(None);
+                Ok(())
+            }
+            Ok((_, Err(error))) | Err(error) => Err(error),
+        };
+        // Who handed it over may have gone meanwhile.
+        let _ = taken_over.send(result);
+    }
 }
 
 /// Folds one commit; views that are found damaged are given up.
@@ -79,7 +170,6 @@ fn step_or_give_up(projector: &mut Projector) -> Result<bool, ProjectorError> {
         && error.is_mended_by_rebuild()
     {
         projector.give_up_views()?;
-        tracing::warn!("the views are damaged: the next start rebuilds them");
     }
     step
 }

@@ -17,9 +17,12 @@ pub enum ViewsError {
     /// They were found damaged before.
     #[error("the views were found damaged before, and given up")]
     GivenUp,
-    /// They cannot be marked as given up.
-    #[error("cannot mark the views as damaged")]
-    GiveUp(#[source] std::io::Error),
+    /// The file that names them is damaged, or names a folder that is not there.
+    #[error("the file that names the current views is damaged")]
+    Current,
+    /// Files beside their rows cannot be read or written.
+    #[error("cannot read or write the folder of the views")]
+    Files(#[source] std::io::Error),
     /// They are of another layout than this version's.
     #[error("the views have layout {found}, this version reads layout {VERSION}")]
     Layout {
@@ -60,11 +63,12 @@ impl ViewsError {
         match self {
             Self::EnginePanicked
             | Self::GivenUp
+            | Self::Current
             | Self::Layout { .. }
             | Self::Row { .. }
             | Self::Damaged { .. }
             | Self::Write(_) => true,
-            Self::GiveUp(_) => false,
+            Self::Files(_) => false,
             Self::Open(error) | Self::Read(error) => match error {
                 sled::Error::Io(error) => matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof),
                 sled::Error::Corruption { .. }

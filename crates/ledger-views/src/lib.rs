@@ -8,9 +8,12 @@
 //! - [`ViewWriter`] is the only writer; each commit carries a [`Checkpoint`] and is atomic.
 //! - [`ReadModel`] answers; every answer is of one commit and carries its position. Tools walk through all of its
 //!   rows, whatever their layout.
+//! - A folder of views has generations: [`Views::begin`] makes new ones beside those that are answered from, and
+//!   [`ViewWriter::take_place_of`] puts them in their place, under the feet of the readers.
 
 mod checkpoint;
 mod error;
+mod generations;
 mod keys;
 mod layout;
 mod list;

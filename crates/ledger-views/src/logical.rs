@@ -8,12 +8,11 @@ use std::ops::Bound;
 
 use ledger_event::{DeliveryId, JsonText, SubscriptionId, WorkspaceId};
 
-use crate::checkpoint::Checkpoint;
 use crate::error::{ViewsError, guarded};
 use crate::list::{ListEntry, ListId};
 use crate::list_tree::ListRoot;
 use crate::names::{DeliveryKey, SubscriptionKey};
-use crate::read_model::ReadModel;
+use crate::read_model::{ReadModel, newest};
 use crate::state::DeliveryState;
 use crate::stats::Stats;
 use crate::{keys, rows};
@@ -36,23 +35,18 @@ pub struct KeptDelivery {
 }
 
 impl ReadModel {
-    /// The checkpoint of the last commit.
-    #[must_use]
-    pub fn checkpoint(&self) -> Checkpoint {
-        *self.shared().checkpoint.borrow()
-    }
-
     /// All that is kept of a delivery, also while it waits for its description.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
     pub fn kept_delivery(&self, key: &DeliveryKey) -> Result<Option<KeptDelivery>, ViewsError> {
-        self.shared().read(|_| {
+        let shared = self.shared();
+        shared.read(|_| {
             let stored_key = keys::delivery(key);
-            let Some(state) = self.shared().row::<DeliveryState>(&stored_key)? else { return Ok(None) };
+            let Some(state) = shared.row::<DeliveryState>(&stored_key)? else { return Ok(None) };
             let damaged = || ViewsError::damaged(&stored_key);
-            let payload = rows::get(&self.shared().tree, &keys::payload(key))?;
+            let payload = rows::get(&shared.tree, &keys::payload(key))?;
             let payload = payload.map(|bytes| payload_of(&bytes).ok_or_else(damaged)).transpose()?;
             Ok(Some(KeptDelivery { key: key.clone(), state, payload }))
         })
@@ -87,7 +81,8 @@ impl ReadModel {
     ///
     /// When they cannot be read.
     pub fn kept_stats(&self, key: &SubscriptionKey) -> Result<Option<Stats>, ViewsError> {
-        self.shared().read(|_| self.shared().row(&keys::stats(key)))
+        let shared = self.shared();
+        shared.read(|_| shared.row(&keys::stats(key)))
     }
 
     /// How many entries a list has, if it ever had one.
@@ -96,7 +91,8 @@ impl ReadModel {
     ///
     /// When it cannot be read.
     pub fn list_total(&self, list: &ListId) -> Result<Option<u64>, ViewsError> {
-        let root = self.shared().read(|_| self.shared().row::<ListRoot>(&keys::list_root(list)))?;
+        let shared = self.shared();
+        let root = shared.read(|_| shared.row::<ListRoot>(&keys::list_root(list)))?;
         Ok(root.map(|root| root.total))
     }
 
@@ -106,7 +102,8 @@ impl ReadModel {
     ///
     /// When they cannot be read.
     pub fn list_entries(&self, list: &ListId, offset: u64, limit: usize) -> Result<Vec<ListEntry>, ViewsError> {
-        self.shared().read(|_| self.newest(list, offset, limit).map(|(_, entries)| entries))
+        let shared = self.shared();
+        shared.read(|_| newest(&shared, list, offset, limit).map(|(_, entries)| entries))
     }
 }
 
@@ -149,7 +146,8 @@ impl<'a, T> Walk<'a, T> {
                 Some(last) => Bound::Excluded(last.clone()),
                 None => Bound::Included(vec![self.letter]),
             };
-            let tree = &self.views.shared().tree;
+            let shared = self.views.shared();
+            let tree = &shared.tree;
             let range = (start, Bound::Excluded(vec![self.letter + 1]));
             let keys = guarded(|| {
                 let keys = tree.range(range).keys().take(KEYS_AT_A_TIME);
@@ -207,6 +205,7 @@ mod tests {
     use ledger_event::Position;
 
     use super::*;
+    use crate::checkpoint::Checkpoint;
     use crate::{Views, ViewsOptions};
 
     fn delivery(workspace: &str, number: usize) -> DeliveryKey {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ledger_event::{DeliveryId, JsonText, Position, SubscriptionId, Timestamp, WorkspaceId};
+use tokio::sync::watch;
 
+use crate::checkpoint::Checkpoint;
 use crate::error::ViewsError;
 use crate::keys;
 use crate::list::{ListEntry, ListId};
@@ -21,7 +23,8 @@ use crate::stats::Stats;
 /// Every answer is of one commit, and says which. Reads block and belong off the async runtime.
 #[derive(Clone, Debug)]
 pub struct ReadModel {
-    shared: Arc<Shared>,
+    /// The generation that is answered from.
+    current: Arc<watch::Sender<Arc<Shared>>>,
 }
 
 /// Which deliveries are asked for.
@@ -95,17 +98,23 @@ pub struct WaitTimeout {
 
 impl ReadModel {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+        Self { current: Arc::new(watch::Sender::new(shared)) }
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
-        &self.shared
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.current.borrow())
+    }
+
+    /// Answers from other views from now on.
+    pub(crate) fn switch_to(&self, next: Arc<Shared>) {
+        let old = self.current.send_replace(next);
+        old.generation.retire();
     }
 
     /// The position that the views have reached.
     #[must_use]
     pub fn position(&self) -> Position {
-        self.shared.checkpoint.borrow().position
+        self.checkpoint().position
     }
 
     /// Waits until the views have reached a position.
@@ -114,18 +123,32 @@ impl ReadModel {
     ///
     /// When that takes longer than `at_most`.
     pub async fn reached(&self, wanted: Position, at_most: Duration) -> Result<(), WaitTimeout> {
-        let mut checkpoint = self.shared.checkpoint.subscribe();
-        let waiting = checkpoint.wait_for(|checkpoint| checkpoint.position >= wanted);
-        match tokio::time::timeout(at_most, waiting).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(WaitTimeout { reached: self.position(), wanted }),
+        let waited = tokio::time::timeout(at_most, self.wait_for(wanted)).await;
+        waited.map_err(|_| WaitTimeout { reached: self.position(), wanted })
+    }
+
+    async fn wait_for(&self, wanted: Position) {
+        let mut current = self.current.subscribe();
+        loop {
+            let mut checkpoint = current.borrow_and_update().checkpoint.subscribe();
+            tokio::select! {
+                // Views that are gone before they reached it have been replaced by others.
+                reached = checkpoint.wait_for(|checkpoint| checkpoint.position >= wanted) => if reached.is_ok() { return },
+                _ = current.changed() => {}
+            }
         }
     }
 
     /// How many deliveries wait for their description.
     #[must_use]
     pub fn waiting_count(&self) -> u64 {
-        self.shared.checkpoint.borrow().waiting_count
+        self.checkpoint().waiting_count
+    }
+
+    /// The checkpoint of the last commit.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        *self.current.borrow().checkpoint.borrow()
     }
 
     /// The deliveries of a workspace that wait for their description, oldest first.
@@ -135,26 +158,12 @@ impl ReadModel {
     /// When the views cannot be read.
     pub fn waiting(&self, workspace_id: &WorkspaceId, offset: u64, limit: usize) -> Result<WaitingPage, ViewsError> {
         let list = ListId::Waiting(workspace_id.clone());
-        self.shared.read(|commit| {
-            let root = self.shared.list_root(&list)?;
-            let entries = root.oldest(&mut StoredNodes { shared: &self.shared, list: &list }, offset, limit)?;
-            let rows = entries.into_iter().map(|entry| self.waiting_row(workspace_id, entry));
+        let shared = self.shared();
+        shared.read(|commit| {
+            let root = shared.list_root(&list)?;
+            let entries = root.oldest(&mut StoredNodes { shared: &shared, list: &list }, offset, limit)?;
+            let rows = entries.into_iter().map(|entry| waiting_row(&shared, workspace_id, entry));
             Ok(WaitingPage { position: commit.position, total: root.total, rows: rows.collect::<Result<_, _>>()? })
-        })
-    }
-
-    fn waiting_row(&self, workspace_id: &WorkspaceId, entry: ListEntry) -> Result<WaitingRow, ViewsError> {
-        let subscription =
-            SubscriptionKey { workspace_id: workspace_id.clone(), subscription_id: entry.subscription_id };
-        let delivery = DeliveryKey { subscription, delivery_id: entry.delivery_id };
-        let key = keys::delivery(&delivery);
-        let state: DeliveryState = self.shared.row(&key)?.ok_or_else(|| ViewsError::damaged(&key))?;
-        Ok(WaitingRow {
-            subscription_id: delivery.subscription.subscription_id,
-            delivery_id: delivery.delivery_id,
-            first_position: state.first_position,
-            attempts: u32::try_from(state.attempts.len()).expect("attempt numbers are bounded"),
-            last_attempt_at: state.last_finish().map(|(_, finish)| finish.key.occurred_at),
         })
     }
 
@@ -164,8 +173,9 @@ impl ReadModel {
     ///
     /// When the views cannot be read.
     pub fn stats(&self, subscription: &SubscriptionKey) -> Result<StatsAnswer, ViewsError> {
-        self.shared.read(|commit| {
-            let stats = self.shared.row(&keys::stats(subscription))?.unwrap_or_default();
+        let shared = self.shared();
+        shared.read(|commit| {
+            let stats = shared.row(&keys::stats(subscription))?.unwrap_or_default();
             Ok(StatsAnswer { position: commit.position, stats })
         })
     }
@@ -182,31 +192,50 @@ impl ReadModel {
                 ListId::Subscription(SubscriptionKey { workspace_id: request.workspace_id.clone(), subscription_id })
             }
         };
-        self.shared.read(|commit| {
-            let (total, entries) = self.newest(&list, request.offset, request.limit)?;
-            let rows = entries.into_iter().map(|entry| self.row(&request.workspace_id, entry));
+        let shared = self.shared();
+        shared.read(|commit| {
+            let (total, entries) = newest(&shared, &list, request.offset, request.limit)?;
+            let rows = entries.into_iter().map(|entry| row(&shared, &request.workspace_id, entry));
             Ok(DeliveryPage { position: commit.position, total, rows: rows.collect::<Result<_, _>>()? })
         })
     }
+}
 
-    pub(crate) fn newest(&self, list: &ListId, offset: u64, limit: usize) -> Result<(u64, Vec<ListEntry>), ViewsError> {
-        let root = self.shared.list_root(list)?;
-        let entries = root.newest(&mut StoredNodes { shared: &self.shared, list }, offset, limit)?;
-        Ok((root.total, entries))
-    }
+pub(crate) fn newest(
+    shared: &Shared,
+    list: &ListId,
+    offset: u64,
+    limit: usize,
+) -> Result<(u64, Vec<ListEntry>), ViewsError> {
+    let root = shared.list_root(list)?;
+    let entries = root.newest(&mut StoredNodes { shared, list }, offset, limit)?;
+    Ok((root.total, entries))
+}
 
-    fn row(&self, workspace_id: &WorkspaceId, entry: ListEntry) -> Result<DeliveryRow, ViewsError> {
-        let subscription =
-            SubscriptionKey { workspace_id: workspace_id.clone(), subscription_id: entry.subscription_id };
-        let delivery = DeliveryKey { subscription, delivery_id: entry.delivery_id };
-        let key = keys::delivery(&delivery);
-        let damaged = || ViewsError::damaged(&key);
-        let state: DeliveryState = self.shared.row(&key)?.ok_or_else(damaged)?;
-        let payload = rows::get(&self.shared.tree, &keys::payload(&delivery))?
-            .map(|text| std::str::from_utf8(&text).ok().and_then(|text| JsonText::parse(text).ok()).ok_or_else(damaged))
-            .transpose()?;
-        DeliveryRow::of(delivery.delivery_id, delivery.subscription.subscription_id, state, payload).ok_or_else(damaged)
-    }
+fn row(shared: &Shared, workspace_id: &WorkspaceId, entry: ListEntry) -> Result<DeliveryRow, ViewsError> {
+    let subscription = SubscriptionKey { workspace_id: workspace_id.clone(), subscription_id: entry.subscription_id };
+    let delivery = DeliveryKey { subscription, delivery_id: entry.delivery_id };
+    let key = keys::delivery(&delivery);
+    let damaged = || ViewsError::damaged(&key);
+    let state: DeliveryState = shared.row(&key)?.ok_or_else(damaged)?;
+    let payload = rows::get(&shared.tree, &keys::payload(&delivery))?
+        .map(|text| std::str::from_utf8(&text).ok().and_then(|text| JsonText::parse(text).ok()).ok_or_else(damaged))
+        .transpose()?;
+    DeliveryRow::of(delivery.delivery_id, delivery.subscription.subscription_id, state, payload).ok_or_else(damaged)
+}
+
+fn waiting_row(shared: &Shared, workspace_id: &WorkspaceId, entry: ListEntry) -> Result<WaitingRow, ViewsError> {
+    let subscription = SubscriptionKey { workspace_id: workspace_id.clone(), subscription_id: entry.subscription_id };
+    let delivery = DeliveryKey { subscription, delivery_id: entry.delivery_id };
+    let key = keys::delivery(&delivery);
+    let state: DeliveryState = shared.row(&key)?.ok_or_else(|| ViewsError::damaged(&key))?;
+    Ok(WaitingRow {
+        subscription_id: delivery.subscription.subscription_id,
+        delivery_id: delivery.delivery_id,
+        first_position: state.first_position,
+        attempts: u32::try_from(state.attempts.len()).expect("attempt numbers are bounded"),
+        last_attempt_at: state.last_finish().map(|(_, finish)| finish.key.occurred_at),
+    })
 }
 
 /// The committed nodes of a list.

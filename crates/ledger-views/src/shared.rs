@@ -1,7 +1,5 @@
 //! What readers and writer share.
 
-use std::fs::File;
-use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
@@ -9,11 +7,9 @@ use tokio::sync::watch;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{ViewsError, guarded};
+use crate::generations::Generation;
 use crate::list_tree::{ListRoot, Node};
 use crate::{ListId, keys, rows};
-
-/// The file that marks views as given up.
-pub(crate) const GIVEN_UP: &str = "GIVEN_UP";
 
 /// What readers and writer share.
 ///
@@ -22,11 +18,12 @@ pub(crate) const GIVEN_UP: &str = "GIVEN_UP";
 /// that of its rows.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) dir: PathBuf,
     pub(crate) db: sled::Db,
     pub(crate) tree: sled::Tree,
     pub(crate) commit: RwLock<()>,
     pub(crate) checkpoint: watch::Sender<Checkpoint>,
+    // After sled, which is closed when its folder goes.
+    pub(crate) generation: Generation,
 }
 
 impl Shared {
@@ -45,13 +42,9 @@ impl Shared {
         Ok(())
     }
 
-    /// Makes the next opening find views that must be rebuilt: by a file beside sled's, which may be what failed.
-    pub(crate) fn give_up(&self) -> Result<(), ViewsError> {
-        let marked = File::create(self.dir.join(GIVEN_UP)).and_then(|marker| {
-            marker.sync_all()?;
-            File::open(&self.dir)?.sync_all()
-        });
-        marked.map_err(ViewsError::GiveUp)
+    /// Writes what is committed to the disk.
+    pub(crate) fn flush(&self) -> Result<(), ViewsError> {
+        guarded(|| self.db.flush().map(drop).map_err(ViewsError::Write))
     }
 
     pub(crate) fn row<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, ViewsError> {

@@ -8,8 +8,9 @@ use tokio::sync::watch;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{ViewsError, guarded};
+use crate::generations::{Generation, Generations};
 use crate::read_model::ReadModel;
-use crate::shared::{GIVEN_UP, Shared};
+use crate::shared::Shared;
 use crate::writer::ViewWriter;
 use crate::{keys, layout, rows};
 
@@ -39,18 +40,58 @@ pub struct Views {
 }
 
 impl Views {
-    /// Opens the views in a folder, which is made when it is not there.
+    /// Whether a folder has views.
     ///
     /// # Errors
     ///
-    /// When sled cannot open it, or it has another layout: then the folder can be deleted and the
-    /// views made anew.
+    /// When what it has is damaged, given up, or out of reach.
+    pub fn exist(dir: &Path) -> Result<bool, ViewsError> {
+        Ok(Generations::at(dir).current()?.is_some())
+    }
+
+    /// Opens the current views of a folder; where there are none, empty ones are made. Nobody else may have it open.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be opened, or have another layout: [`ViewsError::is_mended_by_rebuild`] tells whether
+    /// [`Views::discard`] is the way out.
     pub fn open(dir: &Path, options: ViewsOptions) -> Result<Self, ViewsError> {
-        if dir.join(GIVEN_UP).exists() {
-            return Err(ViewsError::GivenUp);
+        let all = Generations::at(dir);
+        if let Some(current) = all.current()? {
+            current.remove_others();
+            return Self::of(current, options);
         }
+        all.remove_all_but(None);
+        let views = Self::of(all.begin()?, options)?;
+        views.writer.take_place_of(None)?;
+        Ok(views)
+    }
+
+    /// Makes new views beside the current ones, which stay what they are. The new ones go when nobody uses them any
+    /// more, unless they [take the place](ViewWriter::take_place_of) of the current ones.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be made.
+    pub fn begin(dir: &Path, options: ViewsOptions) -> Result<Self, ViewsError> {
+        Self::of(Generations::at(dir).begin()?, options)
+    }
+
+    /// Throws away the views of a folder that nobody has open, so that the next opening makes empty ones.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be removed.
+    pub fn discard(dir: &Path) -> Result<(), ViewsError> {
+        match std::fs::remove_dir_all(dir) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(ViewsError::Files(error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn of(generation: Generation, options: ViewsOptions) -> Result<Self, ViewsError> {
         let config = sled::Config::new()
-            .path(dir)
+            .path(generation.dir())
             .cache_capacity(options.cache_bytes)
             .segment_size(SLED_SEGMENT_BYTES)
             .mode(sled::Mode::HighThroughput);
@@ -64,13 +105,8 @@ impl Views {
             Some(row) => rows::decode(keys::CHECKPOINT, &row)?,
             None => Checkpoint::default(),
         };
-        let shared = Arc::new(Shared {
-            dir: dir.to_owned(),
-            db,
-            tree,
-            commit: RwLock::default(),
-            checkpoint: watch::Sender::new(checkpoint),
-        });
+        let (commit, checkpoint) = (RwLock::default(), watch::Sender::new(checkpoint));
+        let shared = Arc::new(Shared { db, tree, commit, checkpoint, generation });
         Ok(Self { reader: ReadModel::new(Arc::clone(&shared)), writer: ViewWriter::new(shared) })
     }
 }

@@ -14,6 +14,7 @@ use crate::keys;
 use crate::list::{ListEntry, ListId};
 use crate::list_tree::{ListRoot, Node, Nodes, NodesMut};
 use crate::names::{DeliveryKey, SubscriptionKey};
+use crate::read_model::ReadModel;
 use crate::rows;
 use crate::shared::Shared;
 use crate::state::DeliveryState;
@@ -171,7 +172,7 @@ impl ViewWriter {
     ///
     /// When that cannot be written.
     pub fn give_up(&self) -> Result<(), ViewsError> {
-        self.shared.give_up()
+        self.shared.generation.give_up()
     }
 
     /// Writes what is committed to the disk, so that less is to be folded again at the next start.
@@ -180,7 +181,26 @@ impl ViewWriter {
     ///
     /// When it cannot be written.
     pub fn flush(&self) -> Result<(), ViewsError> {
-        self.shared.db.flush().map(drop).map_err(ViewsError::Write)
+        self.shared.flush()
+    }
+
+    /// Makes these views the current ones of their folder, durably. `live` and all its clones answer from them from
+    /// now on; the old ones are removed when the last answer from them is given.
+    ///
+    /// Without `live` nobody may have the old ones open, and they are removed at once. Views that have not come as
+    /// far as `live` would take its readers back: that is for the caller to see to.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written: then the old ones go on.
+    pub fn take_place_of(&self, live: Option<&ReadModel>) -> Result<(), ViewsError> {
+        self.shared.flush()?;
+        self.shared.generation.make_current()?;
+        match live {
+            Some(live) => live.switch_to(Arc::clone(&self.shared)),
+            None => self.shared.generation.remove_others(),
+        }
+        Ok(())
     }
 }
 

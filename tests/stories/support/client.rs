@@ -45,6 +45,11 @@ impl Client {
         Answer::to(request).await
     }
 
+    /// Asks for something to be done, without a body.
+    pub(crate) async fn post(&self, path: &str) -> Answer {
+        Answer::to(self.request(Method::POST, path)).await
+    }
+
     /// Reads a page of the history; the query is without `?`.
     pub(crate) async fn history(&self, query: &str) -> Answer {
         self.get(&format!("/api/webhookSubscriptions.deliveries?{query}")).await

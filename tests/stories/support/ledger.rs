@@ -35,6 +35,13 @@ impl Ledger {
         self.beside("data")
     }
 
+    /// The files of the current views.
+    pub(crate) fn current_views(&self) -> PathBuf {
+        let views = self.data_dir().join("views");
+        let current = std::fs::read_to_string(views.join("CURRENT")).expect("there are views");
+        views.join(current.trim_end())
+    }
+
     /// Makes a token with the arguments of `token create`.
     pub(crate) fn token(&self, arguments: &str) -> Token {
         let create = Program::line("token create").arg("--data-dir").arg(self.data_dir());

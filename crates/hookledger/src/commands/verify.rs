@@ -57,7 +57,7 @@ struct Walked {
 /// Runs the command.
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
     let tool = Tool::open(&args.location.data_dir)?;
-    let views = tool.views()?;
+    let views = tool.views();
     let checkpoint = match &views {
         Some(Ok(Views { reader, .. })) => Some(reader.checkpoint()),
         Some(Err(_)) | None => None,

@@ -48,7 +48,7 @@ impl Health {
             return Some(ErrorChain(&error).to_string());
         }
         if let Some(failure) = &*self.projector_failure.borrow() {
-            let remedy = if failure.is_mended_by_rebuild() { "; a restart rebuilds the views" } else { "" };
+            let remedy = if failure.is_mended_by_rebuild() { "; the views are rebuilt" } else { "" };
             return Some(format!("the projector has stopped: {}{remedy}", ErrorChain(&**failure)));
         }
         let (reached, wanted) = (self.views.position(), self.head_at_start);

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use ledger_event::{ErrorChain, Position};
 use ledger_ingest::{Ingest, IngestOptions};
 use ledger_log::{Clock, EventLog, SledLog, SledLogOptions};
-use ledger_projector::{Projector, ProjectorHandle};
+use ledger_projector::{Projector, ProjectorHandle, RebuildParts, Rebuilder};
 use ledger_views::{ReadModel, Views, ViewsOptions};
 use tokio::task::spawn_blocking;
 
@@ -22,6 +22,7 @@ pub(crate) struct Ledger {
     pub(crate) views: ReadModel,
     pub(crate) ingest: Ingest,
     pub(crate) projector: ProjectorHandle,
+    pub(crate) rebuilder: Rebuilder,
     /// Where the log ended, and where the views stood, when they were opened.
     pub(crate) opened_at: OpenedAt,
 }
@@ -44,15 +45,25 @@ impl Ledger {
             clock: Clock::new(clock::now),
             ..SledLogOptions::at(data_dir.log())
         };
-        let (views_dir, views_cache_bytes) = (data_dir.views(), settings.views_cache_bytes);
-        let (log, views, projector) = spawn_blocking(move || open_parts(options, &views_dir, views_cache_bytes))
-            .await
-            .context("opening the ledger failed")??;
+        let (views_dir, views_options) = (data_dir.views(), ViewsOptions { cache_bytes: settings.views_cache_bytes });
+        let dir = views_dir.clone();
+        let opened = spawn_blocking(move || open_parts(options, &dir, views_options)).await;
+        let (log, views, projector) = opened.context("opening the ledger failed")??;
         let opened_at = OpenedAt { head: log.head().position, views: views.position() };
         let ingest_options = IngestOptions { text_cut_bytes: settings.text_cut_bytes, now: clock::now };
         let ingest = Ingest::new(log.clone(), ingest_options);
-        let projector = ledger_projector::start(projector, log.watch_head());
-        Ok(Self { log, views, ingest, projector, opened_at })
+        let projector = ledger_projector::start(projector, views.clone(), log.watch_head());
+        let rebuilder = Rebuilder::new(RebuildParts {
+            log: log.clone(),
+            live: views.clone(),
+            succession: projector.succession(),
+            views_dir,
+            options: views_options,
+            now: clock::now,
+        });
+        // Ends with the projector.
+        drop(tokio::spawn(rebuilder.clone().mend(projector.failure())));
+        Ok(Self { log, views, ingest, projector, rebuilder, opened_at })
     }
 
     /// The last durable position.
@@ -65,6 +76,7 @@ impl Ledger {
     /// When log or views have failed, the program ends here: their storage engine would wait, maybe for ever, to write
     /// to the disk that failed.
     pub(crate) async fn close(self) -> anyhow::Result<()> {
+        self.rebuilder.stop().await;
         let projected = self.projector.stop().await;
         let written = self.log.check_writable();
         let log = Arc::clone(&self.log);
@@ -81,10 +93,10 @@ impl Ledger {
 fn open_parts(
     options: SledLogOptions,
     views_dir: &Path,
-    views_cache_bytes: u64,
+    views_options: ViewsOptions,
 ) -> anyhow::Result<(Arc<SledLog>, ReadModel, Projector)> {
     let log = Arc::new(SledLog::open(options)?);
-    let views = open_views(views_dir, ViewsOptions { cache_bytes: views_cache_bytes })?;
+    let views = open_views(views_dir, views_options)?;
     let projector = Projector::new(log.clone(), views.writer)?;
     Ok((log, views.reader, projector))
 }
@@ -94,7 +106,7 @@ fn open_views(dir: &Path, options: ViewsOptions) -> anyhow::Result<Views> {
     match Views::open(dir, options) {
         Err(error) if error.is_mended_by_rebuild() => {
             tracing::warn!(error = %ErrorChain(&error), "the views are rebuilt from the log");
-            std::fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+            Views::discard(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
             Ok(Views::open(dir, options)?)
         }
         opened => Ok(opened?),

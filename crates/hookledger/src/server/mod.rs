@@ -1,7 +1,8 @@
 //! `serve`: log, projector and HTTP in one process.
 //!
 //! [`ledger`] opens the parts and joins them, [`routes`] lays out every address, [`connections`] takes requests from
-//! sockets, [`observe`] sees each one. What is asked of an operator's tools is in [`health`] and [`metrics`]; [`openapi`] describes every address.
+//! sockets, [`observe`] sees each one. What is asked of an operator's tools is in [`health`], [`metrics`] and [`rebuild`];
+//! [`openapi`] describes every address.
 
 mod connections;
 mod health;
@@ -9,6 +10,7 @@ mod ledger;
 mod metrics;
 mod observe;
 mod openapi;
+pub(crate) mod rebuild;
 mod routes;
 
 use anyhow::Context;

@@ -16,6 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::health::{self, Health};
 use super::ledger::Ledger;
 use super::metrics::{self, Metrics};
+use super::rebuild::{self, RebuildHttp};
 use super::{observe, openapi};
 use crate::clock;
 use crate::settings::ServeSettings;
@@ -46,14 +47,17 @@ pub(crate) fn router(
         stopping,
     };
     let feed = Feed::new(ledger.log.clone(), tokens.clone(), feed_options);
-    let query = QueryHttp::new(ledger.views.clone(), tokens, clock::now);
+    let query = QueryHttp::new(ledger.views.clone(), tokens.clone(), clock::now);
+    let rebuild = get(rebuild::get_rebuild).post(rebuild::start_rebuild);
     let operations = Router::new()
         .route("/healthz", get(health::get_health))
         .route("/readyz", get(health::get_readiness))
         .with_state(Health::of(ledger))
         .route("/metrics", get(metrics::get_metrics))
         .with_state(Arc::clone(&metrics))
-        .route("/openapi.json", get(openapi::get_openapi));
+        .route("/openapi.json", get(openapi::get_openapi))
+        .route("/v1/admin/rebuild", rebuild)
+        .with_state(RebuildHttp::of(ledger, tokens));
     Router::new()
         .merge(ingest.router())
         .merge(feed.router())

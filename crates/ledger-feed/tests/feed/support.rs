@@ -84,7 +84,7 @@ impl Fixture {
     pub(crate) async fn append(&self, events: impl IntoIterator<Item = Event>) {
         let completed = |event| CompletedEvent { event, occurred_at_given: true };
         let events = events.into_iter().map(completed).collect();
-        self.log.append(Append { events }).await.expect("the log takes it");
+        self.log.append(Append::new(events)).await.expect("the log takes it");
     }
 
     /// Asks with the headers given; with the token that reaches everything when none is.

@@ -62,7 +62,7 @@ impl Default for Setup {
 ///
 /// Those of the append.
 pub fn append(log: &impl EventLog, events: Vec<CompletedEvent>) -> Result<Appended, AppendError> {
-    wait(log.append(Append { events }))
+    wait(log.append(Append::new(events)))
 }
 
 /// All chunks of a log, which must follow each other from position 1 to the head.

@@ -1,57 +1,68 @@
-//! The one thread that writes.
+//! The thread that gives events their places.
+//!
+//! It takes requests out of the queue, stages them and seals them into chunks. A small chunk that is alone it commits
+//! itself, for a lone request should wait for no other thread; others it hands to the thread of the committer, and
+//! goes on with the next while they are encoded and made durable.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-
-use tokio::sync::oneshot;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Shared;
-use super::disk::Disk;
-use super::guard::{guarded, panic_text};
+use super::committer::{Committer, Sealed, describe, refuse};
+use super::guard::panic_text;
 use super::read;
 use crate::chain::ChunkSeed;
-use crate::chunk_codec::ChunkEncoder;
 use crate::clock::Clock;
-use crate::event_log::{AppendError, BoxError, Chunk, LogError};
-use crate::parts;
-use crate::queue::{Answer, Waiting};
+use crate::event_log::LogError;
+use crate::queue::{CHUNKS_IN_FLIGHT_MAX, Gathered};
 use crate::sequencer::Sequencer;
 
 /// Why a log that was closed takes no appends.
 pub(super) const CLOSED: &str = "it was closed";
 
-/// Takes requests out of the queue, and writes, syncs, publishes and answers, chunk by chunk.
+/// A chunk of at most so many events is committed without another thread, if it is alone.
+const INLINE_MAX_EVENTS: usize = 64;
+
+/// Takes requests out of the queue, and sees to it that each is answered.
 pub(super) struct Appender {
     pub(super) shared: Arc<Shared>,
     pub(super) sequencer: Sequencer,
-    pub(super) encoder: ChunkEncoder,
-    pub(super) disk: Box<dyn Disk>,
+    pub(super) committer: Arc<Mutex<Committer>>,
     pub(super) clock: Clock,
 }
 
 impl Appender {
-    /// Works until the queue is closed and empty, or until anything fails: then nothing is written any
+    /// Works until the queue is closed and empty. When anything fails the queue is closed: nothing is written any
     /// more, as what is on the disk is no longer known.
     pub(super) fn run(mut self) {
         let ended = catch_unwind(AssertUnwindSafe(|| self.work()));
         let reason = match ended {
-            Ok(Ok(())) => CLOSED.to_owned(),
+            Ok(Ok(())) => return,
             Ok(Err(reason)) => reason,
             Err(panic) => format!("the appender {}", panic_text(panic.as_ref())),
         };
-        if reason != CLOSED {
-            tracing::error!(reason, "the log stopped taking appends");
-        }
+        tracing::error!(reason, "the log stopped taking appends");
         self.shared.queue.close(&reason);
         refuse(self.shared.queue.drain().into_iter().map(|waiting| waiting.answer), &reason);
     }
 
     fn work(&mut self) -> Result<(), String> {
         self.fill_window().map_err(|error| describe("the newest events cannot be read", &error))?;
-        while let Some(gathered) = self.shared.queue.gather() {
-            self.commit(gathered)?;
-        }
-        Ok(())
+        let (commit, sealed) = sync_channel::<Sealed>(CHUNKS_IN_FLIGHT_MAX);
+        let committer = Arc::clone(&self.committer);
+        let thread = std::thread::Builder::new().name("log-committer".to_owned()).spawn(move || {
+            while let Ok(sealed) = sealed.recv() {
+                lock(&committer).commit(sealed);
+            }
+        });
+        let thread = thread.map_err(|error| describe("no thread can be started", &error))?;
+        let ended = self.seal_until_closed(&commit);
+        drop(commit);
+        // It catches what panics in it, and has said what it failed of.
+        let _ = thread.join();
+        lock(&self.committer).close();
+        ended
     }
 
     /// Reads the newest events back, so that they are recognized when they are sent again.
@@ -76,58 +87,31 @@ impl Appender {
         Ok(())
     }
 
-    /// Makes the gathered requests durable as one chunk, and answers all of them after that: a refusal
-    /// too may rest on an event of the same chunk.
-    fn commit(&mut self, gathered: Vec<Waiting>) -> Result<(), String> {
-        let mut answers: Vec<(oneshot::Sender<Answer>, Answer)> = Vec::with_capacity(gathered.len());
-        for waiting in gathered {
-            let answer = self.sequencer.stage(waiting.request);
-            answers.push((waiting.answer, answer));
-        }
-        if let Err(error) = guarded(|| self.write_staged()).flatten() {
-            let reason = describe("writing failed", error.as_ref());
-            // Whoever hears of it finds the log closed already.
-            self.shared.queue.close(&reason);
-            refuse(answers.into_iter().map(|(to, _)| to), &reason);
-            return Err(reason);
-        }
-        for (to, answer) in answers {
-            // A sender that does not wait any more needs no answer.
-            let _ = to.send(answer);
+    fn seal_until_closed(&mut self, commit: &SyncSender<Sealed>) -> Result<(), String> {
+        while let Some(gathered) = self.shared.queue.gather() {
+            let is_alone = gathered.is_alone;
+            let sealed = self.seal(gathered)?;
+            if is_alone && sealed.events() <= INLINE_MAX_EVENTS {
+                lock(&self.committer).commit(sealed);
+            } else {
+                commit.send(sealed).map_err(|_| "the committer ended".to_owned())?;
+            }
         }
         Ok(())
     }
 
-    fn write_staged(&mut self) -> Result<(), BoxError> {
-        let seed = ChunkSeed::random()?;
-        let Some(chunk) = self.sequencer.seal(self.clock.now(), &seed) else { return Ok(()) };
-        self.write(&chunk, &seed)?;
-        self.shared.head.send_replace(chunk.head());
-        Ok(())
-    }
-
-    fn write(&mut self, chunk: &Chunk, seed: &ChunkSeed) -> Result<(), BoxError> {
-        let encoded = self.encoder.encode(chunk, seed)?;
-        for (key, part) in parts::split(chunk.first, encoded.as_bytes()) {
-            self.disk.write(&key.to_bytes(), part)?;
-        }
-        self.disk.sync()
+    /// Makes one chunk of the gathered requests. All of them are answered when it is durable: a refusal too may rest
+    /// on an event of the same chunk.
+    fn seal(&mut self, gathered: Gathered) -> Result<Sealed, String> {
+        let seed = ChunkSeed::random().map_err(|error| describe("the machine has no randomness", &error))?;
+        let stage = |waiting: crate::queue::Waiting| (waiting.answer, self.sequencer.stage(waiting.request));
+        let answers = gathered.requests.into_iter().map(stage).collect();
+        let chunk = self.sequencer.seal(self.clock.now(), &seed).map(|chunk| (chunk, seed));
+        Ok(Sealed { chunk, answers })
     }
 }
 
-fn refuse(answers: impl Iterator<Item = oneshot::Sender<Answer>>, reason: &str) {
-    for to in answers {
-        let _ = to.send(Err(AppendError::Stopped(LogError::Stopped { reason: reason.to_owned() })));
-    }
-}
-
-/// What failed, and each error below it.
-fn describe(what: &str, error: &dyn std::error::Error) -> String {
-    let mut text = format!("{what}: {error}");
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    text
+fn lock(committer: &Mutex<Committer>) -> MutexGuard<'_, Committer> {
+    // A panic in a commit is caught within it.
+    committer.lock().unwrap_or_else(PoisonError::into_inner)
 }

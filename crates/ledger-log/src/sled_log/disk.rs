@@ -1,45 +1,54 @@
-//! What the appender needs of a disk.
+//! What the committer needs of a disk.
 
-use std::fs::File;
-use std::path::Path;
+use ledger_event::Position;
 
+use super::journal::Journal;
+use super::store;
+use crate::chunk_codec::EncodedChunk;
 use crate::event_log::BoxError;
 
-/// Takes parts, and makes those it took durable. After an error of either, nothing that was written
+/// Takes chunks, and makes those it took durable. After an error of any of this, nothing that was written
 /// since the last sync may be taken for durable, nor may anything be written on top of it.
 pub(crate) trait Disk: Send {
-    /// Writes one part.
-    fn write(&mut self, key: &[u8], part: Vec<u8>) -> Result<(), BoxError>;
+    /// Writes a chunk, which ends at that position.
+    fn write(&mut self, chunk: &EncodedChunk, last: Position) -> Result<(), BoxError>;
 
     /// Makes all that was written survive power loss.
     fn sync(&mut self) -> Result<(), BoxError>;
+
+    /// Puts a chunk, which is durable, where readers find it.
+    fn store(&mut self, chunk: &EncodedChunk) -> Result<(), BoxError>;
+
+    /// Leaves as little as possible to do at the next opening. Nothing is written after it.
+    fn close(&mut self) -> Result<(), BoxError>;
 }
 
-/// sled, and a descriptor of our own of the file it writes.
+/// The journal, and sled behind it.
 pub(crate) struct SledDisk {
-    db: sled::Db,
     chunks: sled::Tree,
-    file: File,
+    journal: Journal,
 }
 
 impl SledDisk {
-    pub(crate) fn open(dir: &Path, db: &sled::Db, chunks: &sled::Tree) -> Result<Self, BoxError> {
-        let file = File::open(dir.join("db"))?;
-        Ok(Self { db: db.clone(), chunks: chunks.clone(), file })
+    pub(super) fn new(chunks: &sled::Tree, journal: Journal) -> Self {
+        Self { chunks: chunks.clone(), journal }
     }
 }
 
 impl Disk for SledDisk {
-    fn write(&mut self, key: &[u8], part: Vec<u8>) -> Result<(), BoxError> {
-        self.chunks.insert(key, part)?;
-        Ok(())
+    fn write(&mut self, chunk: &EncodedChunk, last: Position) -> Result<(), BoxError> {
+        self.journal.write(chunk.first(), last, chunk.as_bytes())
     }
 
-    /// sled's flush writes its buffers and calls `sync_file_range`, which neither makes the disk write
-    /// its cache nor writes the file's length; `fdatasync` does both.
     fn sync(&mut self) -> Result<(), BoxError> {
-        self.db.flush()?;
-        self.file.sync_data()?;
-        Ok(())
+        self.journal.sync()
+    }
+
+    fn store(&mut self, chunk: &EncodedChunk) -> Result<(), BoxError> {
+        store::put(&self.chunks, chunk)
+    }
+
+    fn close(&mut self) -> Result<(), BoxError> {
+        self.journal.close()
     }
 }

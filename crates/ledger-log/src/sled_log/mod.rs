@@ -1,20 +1,24 @@
 //! The log on sled.
 //!
 //! - `open` brings a directory to a log whose tail is whole and durable.
-//! - `appender` is the one thread that writes: it gathers what waits in the queue into a chunk, writes
-//!   its parts, syncs, publishes the head, answers.
+//! - `appender` gathers what waits in the queue into a chunk, with positions and hash; `committer` encodes it, makes it
+//!   durable in the `journal`, gives it to sled, publishes the head, answers. Under load the one works on the next chunk
+//!   meanwhile.
 //! - `read` serves chunks to anybody, up to the published head and never beyond: what stands in sled
 //!   beyond it is not durable yet.
 //!
-//! The appender fails once and for all: after a failed write or sync nobody knows what the disk holds,
+//! A log fails once and for all: after a failed write or sync nobody knows what the disk holds,
 //! and only opening the log again finds out.
 
 mod appender;
+mod committer;
 mod disk;
 mod guard;
+mod journal;
 mod open;
 mod options;
 mod read;
+mod store;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -25,10 +29,11 @@ use tokio::sync::watch;
 
 pub use self::options::{
     DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_IDEMPOTENCE_WINDOW_EVENTS,
-    DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS, SledLogOptions,
+    DEFAULT_JOURNAL_FILE_MAX_BYTES, DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS, SledLogOptions,
 };
 
 use self::appender::Appender;
+use self::committer::Committer;
 use self::disk::Disk;
 use self::open::Opened;
 use crate::chunk_codec::{ChunkEncoder, EncodedChunk};
@@ -76,11 +81,12 @@ impl SledLog {
             queue: Queue::new(options.queue_bounds()),
             head: watch::Sender::new(head),
         });
+        let encoder = ChunkEncoder::new().map_err(LogError::Open)?;
+        let committer = Committer::new(Arc::clone(&shared), encoder, wrap(Box::new(disk)));
         let appender = Appender {
             shared: Arc::clone(&shared),
             sequencer: Sequencer::new(identity, head, recorded_at, options.idempotence_window_events),
-            encoder: ChunkEncoder::new().map_err(LogError::Open)?,
-            disk: wrap(Box::new(disk)),
+            committer: Arc::new(Mutex::new(committer)),
             clock: options.clock,
         };
         let thread = std::thread::Builder::new()

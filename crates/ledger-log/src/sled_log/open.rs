@@ -9,8 +9,9 @@ use ledger_event::{Position, Timestamp};
 use sled::{Db, Tree};
 
 use super::SledLogOptions;
-use super::disk::{Disk, SledDisk};
+use super::disk::SledDisk;
 use super::guard::guarded;
+use super::journal::{self, Journal, Replayed};
 use super::read;
 use crate::event_log::{BoxError, ChainHash, Head, LogError};
 use crate::identity::LogIdentity;
@@ -47,10 +48,17 @@ pub(super) fn open(options: &SledLogOptions) -> Result<Opened, LogError> {
     let (db, chunks, meta) = open_trees(options).map_err(LogError::Open)?;
     let identity = read_or_make_identity(&meta, &chunks)?;
     discard_torn_tail(&chunks)?;
-    let (head, recorded_at) = find_head(&chunks, &identity)?;
-    // What a killed process wrote may be in the machine's memory only, and is about to be served.
-    let mut disk = SledDisk::open(&options.dir, &db, &chunks).map_err(LogError::Open)?;
-    guarded(|| disk.sync()).flatten().map_err(LogError::Open)?;
+    let (mut head, mut recorded_at) = find_head(&chunks, &identity)?;
+    let Replayed { last, next_generation } = journal::replay(&options.dir, &chunks, &identity, head)?;
+    if let Some(last) = last {
+        (head, recorded_at) = (last.head(), last.recorded_at);
+    }
+    // What a killed process wrote may be in the machine's memory only, and is about to be served; and the journal is
+    // about to be written anew.
+    let file = File::open(options.dir.join("db")).map_err(|error| LogError::Open(error.into()))?;
+    guarded(|| journal::make_durable(&db, &file)).flatten().map_err(LogError::Open)?;
+    let journal = Journal::begin(&options.dir, &db, next_generation, options.journal_file_max_bytes);
+    let disk = SledDisk::new(&chunks, journal.map_err(LogError::Open)?);
     sync_files(&options.dir, &created).map_err(|error| LogError::Open(error.into()))?;
     Ok(Opened { chunks, disk, identity, head, recorded_at })
 }

@@ -18,6 +18,9 @@ pub const DEFAULT_QUEUE_MAX_REQUESTS: usize = 4096;
 /// How many bytes of requests wait at most by default.
 pub const DEFAULT_QUEUE_MAX_BYTES: usize = 64 * 1024 * 1024;
 
+/// How large each of the journal's two files may grow by default.
+pub const DEFAULT_JOURNAL_FILE_MAX_BYTES: u64 = 32 * 1024 * 1024;
+
 /// How many events of waiting requests are put into one chunk by default. Larger chunks are no smaller
 /// per event, and make each wait for more.
 pub const DEFAULT_CHUNK_TARGET_EVENTS: usize = 1024;
@@ -35,6 +38,8 @@ pub struct SledLogOptions {
     /// How many of the newest events are recognized when they are sent again. Beyond them a repeated
     /// event is stored again, which the fold sees through.
     pub idempotence_window_events: usize,
+    /// How large each of the journal's two files may grow; one that holds a single larger chunk grows as large as that.
+    pub journal_file_max_bytes: u64,
     /// How many requests wait at most; one more is refused.
     pub queue_max_requests: usize,
     /// How many bytes of requests wait at most; what would cross it is refused, unless nothing waits.
@@ -55,6 +60,7 @@ impl SledLogOptions {
             dir: dir.into(),
             cache_bytes: DEFAULT_CACHE_BYTES,
             idempotence_window_events: DEFAULT_IDEMPOTENCE_WINDOW_EVENTS,
+            journal_file_max_bytes: DEFAULT_JOURNAL_FILE_MAX_BYTES,
             queue_max_requests: DEFAULT_QUEUE_MAX_REQUESTS,
             queue_max_bytes: DEFAULT_QUEUE_MAX_BYTES,
             chunk_target_events: DEFAULT_CHUNK_TARGET_EVENTS,

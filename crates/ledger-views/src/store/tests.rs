@@ -38,7 +38,9 @@ fn large_payloads_make_no_file_that_sled_does_not_sync() {
         views.writer.commit(checkpoint).expect("it is written");
     }
     views.writer.flush().expect("it is written");
-    let blobs = std::fs::read_dir(dir.path().join("blobs")).map_or(0, Iterator::count);
+    let folder = views.reader.shared().generation.dir();
+    assert!(folder.join("db").is_file());
+    let blobs = std::fs::read_dir(folder.join("blobs")).map_or(0, Iterator::count);
     assert_eq!(blobs, 0);
 }
 
@@ -62,7 +64,7 @@ fn views_that_were_given_up_or_are_of_another_layout_ask_to_be_rebuilt() {
 fn a_row_that_cannot_be_decoded_is_an_error_that_a_rebuild_mends() {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let views = open(dir.path()).expect("it opens");
-    let tree = &views.reader.shared().tree;
+    let tree = views.reader.shared().tree.clone();
     tree.insert(keys::stats(&subscription()), b"\0not a row").expect("it is written");
     let error = views.reader.stats(&subscription()).expect_err("it is damaged");
     assert!(matches!(error, ViewsError::Row { .. }) && error.is_mended_by_rebuild(), "{error:?}");
@@ -77,4 +79,25 @@ fn a_disk_out_of_reach_is_not_mended_by_a_rebuild() {
     let _held = open(dir.path()).expect("it opens");
     let error = open(dir.path()).expect_err("it is open already");
     assert!(matches!(error, ViewsError::Open(_)) && !error.is_mended_by_rebuild(), "{error:?}");
+}
+
+#[tokio::test]
+async fn readers_go_on_with_the_views_that_take_the_place_of_theirs() {
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let live = open(dir.path()).expect("it opens");
+    let mut next = Views::begin(dir.path(), ViewsOptions { cache_bytes: 1 << 20 }).expect("there is room");
+    let reader = live.reader.clone();
+    let waiting =
+        tokio::spawn(async move { reader.reached(Position::new(7), std::time::Duration::from_mins(1)).await });
+    next.writer.commit(Checkpoint { position: Position::new(7), ..Checkpoint::default() }).expect("it is written");
+    assert_eq!(live.reader.position(), Position::START, "they are not in place yet");
+    next.writer.take_place_of(Some(&live.reader)).expect("it is written");
+    waiting.await.expect("nothing panics").expect("the new views have come so far");
+    assert_eq!(live.reader.position(), Position::new(7));
+    let old = dir.path().join("1");
+    assert!(old.exists(), "its writer has it open");
+    drop(live.writer);
+    assert!(!old.exists());
+    drop((live.reader, next));
+    assert_eq!(open(dir.path()).expect("it opens").reader.position(), Position::new(7));
 }

@@ -104,7 +104,7 @@ impl Sink {
         }
         match &self.to {
             To::Log { log, .. } => {
-                let append = log.append(Append { events });
+                let append = log.append(Append::new(events));
                 Box::pin(async move {
                     let appended = append.await.map_err(refusal)?;
                     let position = appended.readable_at.get();

@@ -41,10 +41,10 @@ pub(super) fn stats(tool: &Tool, key: &SubscriptionKey, as_of: AsOf) -> anyhow::
         AsOf::Time(time) => position_at(log.as_ref(), time)?,
     };
     ensure!(end <= head, "the log ends at position {head}, before {end}");
-    let aside = tool.aside()?;
+    let fresh = tool.fresh_views()?;
     let progress = Progress::of_positions("folding", end.get());
     let passed = |position: Position| progress.reached(position.get());
-    let stats = stats_as_of(log.as_ref(), aside.views()?, key, end, passed)?;
+    let stats = stats_as_of(log.as_ref(), fresh, key, end, passed)?;
     Ok((end, stats))
 }
 

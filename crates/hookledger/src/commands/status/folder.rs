@@ -23,7 +23,7 @@ pub(super) fn status(path: &Path) -> anyhow::Result<Status> {
     if let Some(log) = tool.log() {
         tell_log(&mut status, log)?;
     }
-    match tool.views()? {
+    match tool.views() {
         None => {}
         Some(Ok(Views { reader, .. })) => tell_views(&mut status, &reader)?,
         Some(Err(error)) => status.views_damage = Some(ErrorChain(&error).to_string()),

@@ -3,6 +3,7 @@
 use ledger_event::Position;
 
 use super::{fill, new_dir, open, open_held, open_steered, random_text};
+use crate::chunk_codec::EncodedChunk;
 use crate::conformance::{all_chunks, append, numbered, wait, with_payload};
 use crate::event_log::{Append, AppendError, BoxError, EventLog, LogError};
 use crate::sled_log::SledLog;
@@ -63,9 +64,9 @@ fn requests_that_wait_behind_a_failed_write_are_refused_with_its_reason() {
         let _ = go_receiver.recv();
         Err("the disk is gone".into())
     });
-    let first = log.append(Append { events: vec![numbered(1)] });
+    let first = log.append(Append::new(vec![numbered(1)]));
     reached.recv().expect("the appender comes to a sync");
-    let behind = [2, 3].map(|number| log.append(Append { events: vec![numbered(number)] }));
+    let behind = [2, 3].map(|number| log.append(Append::new(vec![numbered(number)])));
     go.send(()).expect("the appender waits");
     for pending in std::iter::once(first).chain(behind) {
         let refusal = wait(pending).expect_err("nothing is durable any more");
@@ -73,37 +74,41 @@ fn requests_that_wait_behind_a_failed_write_are_refused_with_its_reason() {
     }
 }
 
-/// Writes so many parts, then none.
-struct Short {
-    disk: Box<dyn Disk>,
-    parts_left: u32,
-}
+/// Makes chunks durable, and cannot put them where readers find them.
+struct Unreadable(Box<dyn Disk>);
 
-impl Disk for Short {
-    fn write(&mut self, key: &[u8], part: Vec<u8>) -> Result<(), BoxError> {
-        self.parts_left = self.parts_left.checked_sub(1).ok_or("the disk is full")?;
-        self.disk.write(key, part)
+impl Disk for Unreadable {
+    fn write(&mut self, chunk: &EncodedChunk, last: Position) -> Result<(), BoxError> {
+        self.0.write(chunk, last)
     }
 
     fn sync(&mut self) -> Result<(), BoxError> {
-        self.disk.sync()
+        self.0.sync()
+    }
+
+    fn store(&mut self, _: &EncodedChunk) -> Result<(), BoxError> {
+        Err("no more".into())
+    }
+
+    fn close(&mut self) -> Result<(), BoxError> {
+        self.0.close()
     }
 }
 
 #[test]
-fn a_write_that_fails_between_two_parts_leaves_nothing_behind_a_restart() {
+fn a_chunk_that_was_made_durable_and_refused_all_the_same_is_there_after_a_restart() {
     let (_dir, options) = new_dir();
-    let log = SledLog::open_with(options.clone(), |disk| Box::new(Short { disk, parts_left: 2 })).expect("it opens");
-    fill(&log, 0..3);
-    let large = with_payload(7, &format!(r#"{{"p":"{}"}}"#, random_text(250_000)));
-    let refusal = append(&log, vec![large.clone()]).expect_err("the disk is full");
-    assert_eq!(stopped_reason(&refusal), "writing failed: the disk is full");
+    let log = SledLog::open_with(options.clone(), |disk| Box::new(Unreadable(disk))).expect("it opens");
+    let event = with_payload(7, &format!(r#"{{"p":"{}"}}"#, random_text(250_000)));
+    let refusal = append(&log, vec![event.clone()]).expect_err("it cannot be read");
+    assert_eq!(stopped_reason(&refusal), "writing failed: no more");
+    assert_eq!(log.head().position, Position::START);
     drop(log);
 
     let log = open(&options);
-    assert_eq!(log.head().position, Position::new(3), "half a chunk is no chunk");
-    let again = append(&log, vec![large]).expect("it was not stored");
-    assert_eq!(again.positions, Some((Position::new(4), Position::new(4))));
+    let again = append(&log, vec![event]).expect("sending again is safe");
+    assert_eq!((again.duplicates, again.readable_at), (1, Position::new(1)));
+    assert_eq!(all_chunks(&log).len(), 1);
 }
 
 #[test]
@@ -120,9 +125,9 @@ fn a_panic_below_the_appender_stops_the_log_like_an_error() {
 fn closing_finishes_what_waits() {
     let (_dir, options) = new_dir();
     let (log, hold) = open_held(&options);
-    let first = log.append(Append { events: vec![numbered(1)] });
+    let first = log.append(Append::new(vec![numbered(1)]));
     hold.wait_until_held();
-    let behind = [2, 3].map(|number| log.append(Append { events: vec![numbered(number)] }));
+    let behind = [2, 3].map(|number| log.append(Append::new(vec![numbered(number)])));
     drop(hold);
     drop(log);
     for pending in std::iter::once(first).chain(behind) {

@@ -3,6 +3,7 @@
 mod crashing;
 mod damage;
 mod failing;
+mod journal;
 mod queueing;
 
 use std::fs;
@@ -14,6 +15,7 @@ use tempfile::TempDir;
 
 use super::disk::Disk;
 use super::{SledLog, SledLogOptions};
+use crate::chunk_codec::EncodedChunk;
 use crate::conformance::{all_chunks, append, numbered, with_payload};
 use crate::event_log::{AppendError, BoxError, ChainHash, EventLog, LogError};
 use crate::segment::{SegmentHeader, SegmentReader, SegmentWriter};
@@ -56,13 +58,21 @@ struct Steered<F> {
 }
 
 impl<F: FnMut() -> Result<(), BoxError> + Send> Disk for Steered<F> {
-    fn write(&mut self, key: &[u8], part: Vec<u8>) -> Result<(), BoxError> {
-        self.disk.write(key, part)
+    fn write(&mut self, chunk: &EncodedChunk, last: Position) -> Result<(), BoxError> {
+        self.disk.write(chunk, last)
     }
 
     fn sync(&mut self) -> Result<(), BoxError> {
         (self.before_sync)()?;
         self.disk.sync()
+    }
+
+    fn store(&mut self, chunk: &EncodedChunk) -> Result<(), BoxError> {
+        self.disk.store(chunk)
+    }
+
+    fn close(&mut self) -> Result<(), BoxError> {
+        self.disk.close()
     }
 }
 

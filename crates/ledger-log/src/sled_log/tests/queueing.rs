@@ -10,7 +10,7 @@ use crate::event_log::{Append, AppendError, Appended, EventLog, PendingAppend};
 use crate::sled_log::{SledLog, SledLogOptions};
 
 fn send(log: &SledLog, number: u64) -> PendingAppend {
-    log.append(Append { events: vec![numbered(number)] })
+    log.append(Append::new(vec![numbered(number)]))
 }
 
 /// The answer, if it is there already.
@@ -49,7 +49,7 @@ fn the_queue_is_bounded_in_bytes_and_takes_any_one_request_when_it_is_empty() {
     let (log, hold) = open_held(&SledLogOptions { queue_max_bytes: 100_000, ..options });
     let large = |number| {
         let payload = format!(r#"{{"p":"{}"}}"#, "x".repeat(200_000));
-        log.append(Append { events: vec![with_payload(number, &payload)] })
+        log.append(Append::new(vec![with_payload(number, &payload)]))
     };
     let held = send(&log, 1);
     hold.wait_until_held();
@@ -69,7 +69,7 @@ fn what_waits_becomes_one_chunk_within_the_target() {
     let held = send(&log, 0);
     hold.wait_until_held();
     let waiting: Vec<PendingAppend> = [1..3, 3..5, 5..6, 6..16, 16..17]
-        .map(|numbers| log.append(Append { events: numbers.map(numbered).collect() }))
+        .map(|numbers| log.append(Append::new(numbers.map(numbered).collect())))
         .into();
     drop(hold);
     for pending in std::iter::once(held).chain(waiting) {
@@ -103,10 +103,10 @@ fn a_refused_request_leaves_the_others_of_its_chunk_alone() {
     let mut reused = numbered(9);
     reused.event.id = numbered(2).event.id;
     let before = send(&log, 2);
-    let refused = log.append(Append { events: vec![numbered(3), reused, numbered(4)] });
+    let refused = log.append(Append::new(vec![numbered(3), reused, numbered(4)]));
     let mut other = numbered(8);
     other.event.id = numbered(3).event.id;
-    let after = log.append(Append { events: vec![other, numbered(4)] });
+    let after = log.append(Append::new(vec![other, numbered(4)]));
     drop(hold);
     wait(held).expect("it is appended");
     assert_eq!(wait(before).expect("it is appended").positions, Some((Position::new(2), Position::new(2))));

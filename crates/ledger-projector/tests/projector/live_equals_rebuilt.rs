@@ -1,23 +1,20 @@
 //! Live views equal views rebuilt from position 1, and a naive model of vectors and sorts, for generated
-//! histories, also across restarts at random points.
+//! histories, also across restarts and rebuilds at random points.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use ledger_event::{
-    CompletedEvent, DeliveryId, Event, EventData, JsonText, Position, SubscriptionId, WorkspaceId, testing,
-};
-use ledger_log::{Append, EventLog, MemoryLog, MemoryLogOptions};
+use ledger_event::{DeliveryId, Event, EventData, JsonText, Position, SubscriptionId, WorkspaceId, testing};
+use ledger_log::{EventLog, MemoryLog, MemoryLogOptions};
 use ledger_projector::{COMMIT_MAX_EVENTS, Projector, fold};
 use ledger_views::{
-    DeliveryKey, DeliveryRow, DeliveryState, PageRequest, ReadModel, Stats, StatsShare, SubscriptionKey, Views,
-    ViewsOptions,
+    DeliveryKey, DeliveryRow, DeliveryState, PageRequest, ReadModel, Stats, StatsShare, SubscriptionKey,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
+
+use crate::support::{append, begin, open};
 
 const WORKSPACES: [&str; 2] = ["ws_0", "ws_1"];
 const SUBSCRIPTIONS: [&str; 3] = ["sub_0", "sub_1", "sub_2"];
@@ -144,16 +141,6 @@ fn known(names: &[&'static str], name: &str) -> &'static str {
     names.iter().find(|known| **known == name).expect("histories have these names alone")
 }
 
-fn open(dir: &Path) -> Views {
-    Views::open(dir, ViewsOptions { cache_bytes: 1 << 20 }).expect("it opens")
-}
-
-fn append(log: &MemoryLog, events: Vec<Event>) {
-    let events = events.into_iter().map(|event| CompletedEvent { event, occurred_at_given: true }).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
-    runtime.block_on(log.append(Append { events })).expect("it is appended");
-}
-
 /// The events of the log, in order.
 fn read_log(log: &MemoryLog) -> Vec<Event> {
     let mut events = Vec::new();
@@ -163,12 +150,17 @@ fn read_log(log: &MemoryLog) -> Vec<Event> {
     events
 }
 
-/// What happens next: a request is appended, the projector makes a step, or everything is restarted.
+/// What happens next.
 #[derive(Clone, Debug)]
 enum Turn {
+    /// A request of so many events is appended.
     Append(usize),
+    /// The projector makes a step.
     Step,
+    /// Everything is closed and opened again.
     Restart,
+    /// New views make so many steps of their own, and take over.
+    Rebuild(usize),
 }
 
 fn turns() -> impl Strategy<Value = Vec<Turn>> {
@@ -176,6 +168,7 @@ fn turns() -> impl Strategy<Value = Vec<Turn>> {
         6 => (1..12_usize).prop_map(Turn::Append),
         4 => Just(Turn::Step),
         1 => Just(Turn::Restart),
+        1 => (0..30_usize).prop_map(Turn::Rebuild),
     ];
     prop::collection::vec(turn, 0..40)
 }
@@ -219,7 +212,7 @@ fn check(history: Vec<Event>, turns: Vec<Turn>, commit_max_events: u64) {
     for turn in turns {
         match turn {
             Turn::Append(count) if !left.is_empty() => {
-                append(&log, left.drain(..count.min(left.len())).collect());
+                append(&log, &left.drain(..count.min(left.len())).collect::<Vec<_>>());
             }
             Turn::Append(_) => {}
             Turn::Step => {
@@ -230,10 +223,20 @@ fn check(history: Vec<Event>, turns: Vec<Turn>, commit_max_events: u64) {
                 views = open(live_dir.path());
                 projector = project(views.writer);
             }
+            Turn::Rebuild(steps) => {
+                let position = views.reader.position();
+                let mut next = project(begin(live_dir.path()).writer);
+                for _ in 0..steps {
+                    next.step().expect("it folds");
+                }
+                next.take_place_of(Some(&views.reader)).expect("it is put in place");
+                projector = next;
+                assert!(views.reader.position() >= position, "readers are not taken back");
+            }
         }
     }
     if !left.is_empty() {
-        append(&log, left);
+        append(&log, &left);
     }
     projector.catch_up().expect("it folds");
 
@@ -247,63 +250,12 @@ fn check(history: Vec<Event>, turns: Vec<Turn>, commit_max_events: u64) {
 }
 
 #[test]
-fn views_that_are_found_damaged_are_given_up_and_rebuilt_at_the_next_start() {
-    let log = Arc::new(MemoryLog::new());
-    let dir = tempfile::tempdir().expect("a directory can be made");
-    let created = |history: &[Event]| {
-        let mut events: Vec<Event> = history.to_vec();
-        events.retain(|event| matches!(event.data, EventData::DeliveryCreated(_)));
-        events
-    };
-    let mut history = created(&generate(testing::history(300)));
-    let later = history.split_off(history.len() / 2);
-    append(&log, history);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime can be made");
-    runtime.block_on(async {
-        let views = open(dir.path());
-        let handle =
-            ledger_projector::start(Projector::new(log.clone(), views.writer).expect("they fit"), log.watch_head());
-        views.reader.reached(log.head().position, Duration::from_secs(60)).await.expect("it folds");
-        handle.stop().await.expect("it has not failed");
-        drop(views.reader);
-        damage_delivery_rows(dir.path());
-
-        let views = open(dir.path());
-        let handle =
-            ledger_projector::start(Projector::new(log.clone(), views.writer).expect("they fit"), log.watch_head());
-        let events = later.into_iter().map(|event| CompletedEvent { event, occurred_at_given: true }).collect();
-        log.append(Append { events }).await.expect("it is appended");
-        let mut failure = handle.failure();
-        let failed = failure.wait_for(Option::is_some).await.expect("it says so").clone().expect("it failed");
-        assert!(failed.is_mended_by_rebuild(), "{failed:?}");
-        handle.stop().await.expect_err("it failed");
-    });
-    let error = Views::open(dir.path(), ViewsOptions { cache_bytes: 1 << 20 }).expect_err("they were given up");
-    assert!(error.is_mended_by_rebuild(), "{error:?}");
-}
-
-/// Writes nonsense over every state of a delivery, under the keys that begin with `d`.
-fn damage_delivery_rows(dir: &Path) {
-    let config = sled::Config::new().path(dir).segment_size(8 * 1024 * 1024);
-    // sled holds the file for a moment after it was closed.
-    let db = (0..100_000).find_map(|_| config.open().ok()).expect("it opens");
-    let tree = db.open_tree("views").expect("it opens");
-    for key in tree.scan_prefix(b"d").keys().collect::<Result<Vec<_>, _>>().expect("it reads") {
-        tree.insert(key, b"\0nonsense").expect("it is written");
-    }
-}
-
-fn generate<T>(strategy: impl Strategy<Value = T>) -> T {
-    strategy.new_tree(&mut TestRunner::deterministic()).expect("it generates").current()
-}
-
-#[test]
 fn views_of_another_log_or_of_a_longer_one_are_refused() {
     let mut runner = TestRunner::deterministic();
     let mut history = || testing::history(30).new_tree(&mut runner).expect("it generates").current();
     let dir = tempfile::tempdir().expect("a directory can be made");
     let log = Arc::new(MemoryLog::new());
-    append(&log, history());
+    append(&log, &history());
     Projector::new(log, open(dir.path()).writer).expect("they fit").catch_up().expect("it folds");
 
     let empty = Arc::new(MemoryLog::new());
@@ -311,7 +263,7 @@ fn views_of_another_log_or_of_a_longer_one_are_refused() {
         |log: Arc<MemoryLog>| Projector::new(log, open(dir.path()).writer).err().map(|error| error.to_string());
     assert!(refusal(empty).is_some_and(|text| text.contains("ends at position 0")));
     let other = Arc::new(MemoryLog::new());
-    (0..5).for_each(|_| append(&other, history()));
+    (0..5).for_each(|_| append(&other, &history()));
     let text = refusal(other);
     assert!(text.as_ref().is_some_and(|text| text.contains("another log")), "{text:?}");
 }

@@ -3,18 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use ledger_event::{CompletedEvent, Event, Position, Timestamp, testing};
-use ledger_log::{Append, Clock, EventLog, MemoryLog, MemoryLogOptions};
+use ledger_event::{Event, Position, Timestamp, testing};
+use ledger_log::{Clock, EventLog, MemoryLog, MemoryLogOptions};
 use ledger_projector::{Comparison, Projector, compare, position_at, stats_as_of};
-use ledger_views::{ReadModel, SubscriptionKey, Views, ViewsOptions};
+use ledger_views::{ReadModel, SubscriptionKey, Views};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-fn append(log: &MemoryLog, events: &[Event]) {
-    let events = events.iter().cloned().map(|event| CompletedEvent { event, occurred_at_given: true }).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
-    runtime.block_on(log.append(Append { events })).expect("it is appended");
-}
+use crate::support::{append, open};
 
 /// A log of small chunks, of which each is recorded a second after the one before.
 fn log_of(history: &[Event], chunk_events: usize) -> Arc<MemoryLog> {
@@ -30,7 +26,7 @@ fn log_of(history: &[Event], chunk_events: usize) -> Arc<MemoryLog> {
 
 fn fresh() -> (TempDir, Views) {
     let dir = tempfile::tempdir().expect("a directory can be made");
-    let views = Views::open(dir.path(), ViewsOptions { cache_bytes: 1 << 20 }).expect("it opens");
+    let views = open(dir.path());
     (dir, views)
 }
 

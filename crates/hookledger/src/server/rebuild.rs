@@ -1,0 +1,118 @@
+//! `/v1/admin/rebuild`: the views made anew while the server serves.
+
+use axum::Json;
+use axum::extract::State;
+use http::{HeaderMap, StatusCode};
+use ledger_auth::{Problem, Scope, Tokens};
+use ledger_event::{ErrorChain, Position, Timestamp};
+use ledger_projector::{Rebuild, Rebuilder};
+use ledger_views::ReadModel;
+use serde::{Deserialize, Serialize};
+
+use super::ledger::Ledger;
+use crate::clock;
+
+/// What the endpoint needs.
+#[derive(Clone)]
+pub(crate) struct RebuildHttp {
+    rebuilder: Rebuilder,
+    views: ReadModel,
+    tokens: Tokens,
+}
+
+/// The last rebuild since the server was started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RebuildBody {
+    /// What became of it.
+    pub(crate) state: RebuildState,
+    /// When it was started.
+    pub(crate) started_at: Option<Timestamp>,
+    /// When its views took over, or it failed.
+    pub(crate) finished_at: Option<Timestamp>,
+    /// How far it has folded the log.
+    pub(crate) position: Position,
+    /// How far the views have that serve meanwhile.
+    pub(crate) views_position: Position,
+    /// Why it failed.
+    pub(crate) error: Option<String>,
+}
+
+/// What became of a rebuild.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RebuildState {
+    /// None was asked for.
+    Never,
+    /// It is under way.
+    Running,
+    /// Its views have taken over.
+    Done,
+    /// It failed, and the old views go on.
+    Failed,
+}
+
+impl RebuildHttp {
+    pub(crate) fn of(ledger: &Ledger, tokens: Tokens) -> Self {
+        Self { rebuilder: ledger.rebuilder.clone(), views: ledger.views.clone(), tokens }
+    }
+
+    /// Views are of all workspaces together.
+    fn authorize(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let caller = self.tokens.authenticate(headers, clock::now())?;
+        caller.require(Scope::Admin)?;
+        Ok(caller.may_see_all_workspaces()?)
+    }
+
+    fn body(&self, last: Rebuild) -> RebuildBody {
+        let views_position = self.views.position();
+        let never = RebuildBody {
+            state: RebuildState::Never,
+            started_at: None,
+            finished_at: None,
+            position: Position::START,
+            views_position,
+            error: None,
+        };
+        match last {
+            Rebuild::Never => never,
+            Rebuild::Running { started_at, position } => {
+                RebuildBody { state: RebuildState::Running, started_at: Some(started_at), position, ..never }
+            }
+            Rebuild::Done { started_at, finished_at, position } => RebuildBody {
+                state: RebuildState::Done,
+                started_at: Some(started_at),
+                finished_at: Some(finished_at),
+                position,
+                ..never
+            },
+            Rebuild::Failed { started_at, finished_at, position, error } => RebuildBody {
+                state: RebuildState::Failed,
+                started_at: Some(started_at),
+                finished_at: Some(finished_at),
+                position,
+                error: Some(ErrorChain(&*error).to_string()),
+                ..never
+            },
+        }
+    }
+}
+
+/// Starts a rebuild, unless one is under way; tells which.
+pub(crate) async fn start_rebuild(
+    State(state): State<RebuildHttp>,
+    headers: HeaderMap,
+) -> Result<(StatusCode, Json<RebuildBody>), Problem> {
+    state.authorize(&headers)?;
+    let started = state.rebuilder.start();
+    Ok((StatusCode::ACCEPTED, Json(state.body(started))))
+}
+
+/// Tells how far the last rebuild is.
+pub(crate) async fn get_rebuild(
+    State(state): State<RebuildHttp>,
+    headers: HeaderMap,
+) -> Result<Json<RebuildBody>, Problem> {
+    state.authorize(&headers)?;
+    let last = state.rebuilder.watch().borrow().clone();
+    Ok(Json(state.body(last)))
+}

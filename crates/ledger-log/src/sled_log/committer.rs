@@ -1,0 +1,109 @@
+//! What makes chunks durable, one after the other, and answers for them.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::Shared;
+use super::disk::Disk;
+use super::guard::guarded;
+use crate::chain::ChunkSeed;
+use crate::chunk_codec::ChunkEncoder;
+use crate::event_log::{AppendError, BoxError, Chunk, LogError};
+use crate::queue::Answer;
+
+/// A chunk with its place in the log, and who waits for it.
+pub(super) struct Sealed {
+    /// None when nothing of the requests is new.
+    pub(super) chunk: Option<(Chunk, ChunkSeed)>,
+    /// What becomes of each request once the chunk is durable, and all those before it.
+    pub(super) answers: Vec<(oneshot::Sender<Answer>, Answer)>,
+}
+
+/// Encodes, writes, syncs, publishes and answers, in the order of the chain.
+pub(super) struct Committer {
+    shared: Arc<Shared>,
+    encoder: ChunkEncoder,
+    disk: Box<dyn Disk>,
+    /// Why it writes nothing any more.
+    failed: Option<String>,
+}
+
+impl Sealed {
+    /// How many events are to be written.
+    pub(super) fn events(&self) -> usize {
+        self.chunk.as_ref().map_or(0, |(chunk, _)| chunk.events.len())
+    }
+}
+
+impl Committer {
+    pub(super) fn new(shared: Arc<Shared>, encoder: ChunkEncoder, disk: Box<dyn Disk>) -> Self {
+        Self { shared, encoder, disk, failed: None }
+    }
+
+    /// Makes a chunk durable and answers its requests. After a failure nothing is written any more, as what is on the
+    /// disk is no longer known, and every request is refused.
+    pub(super) fn commit(&mut self, Sealed { chunk, answers }: Sealed) {
+        if self.failed.is_none()
+            && let Some((chunk, seed)) = &chunk
+            && let Err(error) = guarded(|| self.write(chunk, seed)).flatten()
+        {
+            self.fail(describe("writing failed", error.as_ref()));
+        }
+        match &self.failed {
+            Some(reason) => refuse(answers.into_iter().map(|(to, _)| to), reason),
+            None => {
+                if let Some((chunk, _)) = &chunk {
+                    self.shared.head.send_replace(chunk.head());
+                }
+                for (to, answer) in answers {
+                    // A sender that does not wait any more needs no answer.
+                    let _ = to.send(answer);
+                }
+            }
+        }
+        self.shared.queue.finish();
+    }
+
+    /// Whoever hears of it finds the log closed already.
+    fn fail(&mut self, reason: String) {
+        tracing::error!(reason, "the log stopped taking appends");
+        self.shared.queue.close(&reason);
+        self.failed = Some(reason);
+    }
+
+    fn write(&mut self, chunk: &Chunk, seed: &ChunkSeed) -> Result<(), BoxError> {
+        let encoded = self.encoder.encode(chunk, seed)?;
+        self.disk.write(&encoded, chunk.last())?;
+        self.disk.sync()?;
+        self.disk.store(&encoded)
+    }
+
+    /// Leaves as little as possible to do at the next opening, when nothing has failed.
+    pub(super) fn close(&mut self) {
+        if self.failed.is_none()
+            && let Err(error) = guarded(|| self.disk.close()).flatten()
+        {
+            // Nothing is lost: the journal has it all.
+            tracing::warn!(error = describe("closing failed", error.as_ref()), "the log was not closed in good order");
+        }
+    }
+}
+
+/// Refuses requests because the log has stopped.
+pub(super) fn refuse(answers: impl Iterator<Item = oneshot::Sender<Answer>>, reason: &str) {
+    for to in answers {
+        let _ = to.send(Err(AppendError::Stopped(LogError::Stopped { reason: reason.to_owned() })));
+    }
+}
+
+/// What failed, and each error below it.
+pub(super) fn describe(what: &str, error: &dyn std::error::Error) -> String {
+    let mut text = format!("{what}: {error}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,6 @@
+//! The projector on logs in memory and views on the disk.
+
+mod compare_and_as_of;
+mod live_equals_rebuilt;
+mod rebuild;
+mod support;
