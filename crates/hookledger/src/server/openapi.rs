@@ -20,7 +20,7 @@ use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, SecurityRequirement, Tag,
 };
 
-use super::metrics;
+use super::{metrics, rebuild};
 
 /// What the whole says of itself; the operations say the rest.
 const DESCRIPTION: &str = include_str!("openapi/description.md");
@@ -30,7 +30,7 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| document().to_string().into(
 
 /// The operations whose handlers stand in the server itself.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(metrics::get_metrics, get_openapi))]
+#[openapi(paths(metrics::get_metrics, rebuild::start_rebuild, rebuild::get_rebuild, get_openapi))]
 struct Operations;
 
 /// Describes every address of the ledger, as OpenAPI 3.1.
@@ -74,6 +74,7 @@ fn schemas() -> Schemas {
     ledger_feed::openapi::add_schemas(&mut schemas);
     ledger_query::openapi::add_schemas(&mut schemas);
     health::add_schemas(&mut schemas);
+    schemas.add_written::<rebuild::RebuildBody>();
     schemas
 }
 
@@ -100,10 +101,11 @@ fn frame() -> OpenApi {
         .build()
 }
 
-fn tags() -> [Tag; 3] {
+fn tags() -> [Tag; 4] {
     [
         ("Events", "What happened to deliveries: append it, read it, follow it."),
         ("Webhooks", "How webhooks are doing, and what happened to each delivery."),
+        ("Administration", "The ledger itself, with a token of all workspaces and the scope `admin`."),
         ("Operations", "Health, readiness, metrics and this document. Open to all, without a token."),
     ]
     .map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build())
