@@ -7,7 +7,7 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::support::events::{at, created, failed, started, succeeded, with};
-use crate::support::{Answer, Client, Ledger, RawConnection, Server, eventually, serve_workspace};
+use crate::support::{Answer, Client, Ledger, RawConnection, Server, check_documented, eventually, serve_workspace};
 
 /// A bound on a stream that says nothing, longer than a few of its heartbeats.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -60,6 +60,7 @@ impl Tail {
                 let value = block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
                 value.unwrap_or_else(|| panic!("{block} has no {name}"))
             };
+            check_documented(&Method::GET, "/v1/events", 200, self.response.headers(), &block);
             let data: Value = serde_json::from_str(field("data")).expect("data is JSON");
             assert_eq!((field("event"), field("id")), (text(&data["kind"]), data["position"].to_string().as_str()));
             return (field("id").to_owned(), data);

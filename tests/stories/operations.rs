@@ -82,6 +82,17 @@ async fn requests_and_their_latencies_are_told_by_route_and_not_by_address() {
 }
 
 #[tokio::test]
+async fn the_document_of_every_address_is_open_to_all_and_is_the_committed_one() {
+    let (_ledger, server, _client) = serve_workspace("ws_1").await;
+    let answer = server.open_client().get("/openapi.json").await.expect_status(200);
+    assert_eq!(answer.header("Content-Type"), Some("application/json"));
+    let committed = include_str!("../../proto-schemas/openapi/hookledger.openapi.json");
+    assert_eq!(answer.json(), serde_json::from_str::<serde_json::Value>(committed).expect("it is JSON"));
+    let head = Answer::to(server.open_client().request(reqwest::Method::HEAD, "/openapi.json")).await;
+    assert_eq!(head.expect_status(200).text, "");
+}
+
+#[tokio::test]
 async fn an_unknown_address_is_a_problem_that_names_it() {
     let (_ledger, server, _client) = serve_workspace("ws_1").await;
     for path in ["/", "/v1", "/v1/nothing", "/api/webhookSubscriptions.list"] {

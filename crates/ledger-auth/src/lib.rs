@@ -9,11 +9,15 @@
 //! - [`Tokens::authenticate`] says *who* calls, as a [`Caller`]; the caller's methods say *what it may do*.
 //! - A refusal is an [`AuthError`] (401) or a [`Forbidden`] (403). What they display may be sent to anyone. The
 //!   documented endpoints wrap that text in their own form, everything under `/v1` answers with a [`Problem`].
+//! - [`openapi`] is what each HTTP side describes itself with.
+//! - [`Parameters`] are read in one way by every endpoint; why one cannot be taken is a [`ParameterError`].
 
 mod caller;
 mod credentials;
 mod error;
 mod headers;
+pub mod openapi;
+mod parameters;
 mod problem;
 mod record;
 mod scope;
@@ -24,6 +28,7 @@ pub use caller::{Caller, Forbidden, WorkspaceError};
 pub use credentials::API_KEY_HEADER;
 pub use error::{AuthError, TokenError};
 pub use headers::{LEDGER_MIN_POSITION, LEDGER_POSITION};
+pub use parameters::{ParameterError, Parameters, integer};
 pub use problem::{PROBLEM_JSON, Problem};
 pub use record::{Grant, Reach, TokenRecord, TokenState};
 pub use scope::{Scope, Scopes};

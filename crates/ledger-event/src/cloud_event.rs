@@ -58,22 +58,40 @@ impl From<CloudEvent> for EventDraft {
 }
 
 #[derive(Debug, Deserialize)]
-struct Attributes {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub(crate) struct Attributes {
+    /// The version of the specification.
     #[serde(rename = "specversion")]
+    #[cfg_attr(feature = "schema", schemars(with = "String", extend("const" = "1.0")))]
     _spec_version: SpecVersion,
+    /// The `id` of the event: unique within the workspace, not only within `source`.
     id: EventId,
+    /// The `kind` of the event.
     #[serde(rename = "type", deserialize_with = "strict::name")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     kind: Kind,
+    /// A URI that ends in `/workspaces/{workspace_id}/subscriptions/{subscription_id}`, each percent-encoded.
+    #[cfg_attr(feature = "schema", schemars(with = "String", regex(pattern = SOURCE_PATTERN)))]
     source: Source,
+    /// The `delivery_id` of the event.
     subject: DeliveryId,
+    /// The `occurred_at` of the event.
     time: Option<Timestamp>,
+    /// `application/json`, with any parameters.
     #[serde(rename = "datacontenttype")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     _data_content_type: Option<JsonContentType>,
     #[serde(default, deserialize_with = "strict::map")]
+    #[cfg_attr(feature = "schema", schemars(with = "serde_json::Value"))]
     data: DataDraft,
     #[serde(default, rename = "data_base64")]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     _data_base64: NoBinary,
 }
+
+/// The end of a source, as JSON Schema can say it.
+#[cfg(feature = "schema")]
+const SOURCE_PATTERN: &str = "/workspaces/[^/?#]+/subscriptions/[^/?#]+$";
 
 impl Named for Attributes {
     const NAME: &'static str = "an object that is a CloudEvent";

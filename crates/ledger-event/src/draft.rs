@@ -36,23 +36,37 @@ impl<'de> Deserialize<'de> for EventDraft {
     }
 }
 
+/// What stands around the data of every kind.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub(crate) struct EventFields {
+    /// The sender's idempotency key, unique within the workspace. The ledger makes one for an event without.
     pub(crate) id: Option<EventId>,
+    /// What happened.
     #[serde(deserialize_with = "strict::name")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub(crate) kind: Kind,
+    /// The tenant. It may be left out with a token that is for one workspace.
     pub(crate) workspace_id: Option<WorkspaceId>,
+    /// The configured receiver, which the stats call `webhook_id`.
     pub(crate) subscription_id: SubscriptionId,
+    /// The delivery it happened to.
     pub(crate) delivery_id: DeliveryId,
+    /// When it happened by the sender's clock, at most 24 h ahead of the ledger's; of an attempt that ended, when it
+    /// ended. The time of receipt when absent.
     pub(crate) occurred_at: Option<Timestamp>,
     #[serde(default, deserialize_with = "strict::map")]
+    #[cfg_attr(feature = "schema", schemars(with = "serde_json::Value"))]
     pub(crate) data: DataDraft,
-    /// Reads and exports show it; it is ours to give.
+    /// Where it stands in the log: reads and exports show it, ingest passes over it.
     #[serde(default, rename = "position")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::Position>"))]
     pub(crate) _position: IgnoredAny,
-    /// Reads and exports show it; it is ours to give.
+    /// When it was made durable by the ledger's clock, which never goes back: reads and exports show it, ingest passes
+    /// over it.
     #[serde(default, rename = "recorded_at")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Timestamp>"))]
     pub(crate) _recorded_at: IgnoredAny,
 }
 

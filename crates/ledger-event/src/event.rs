@@ -31,6 +31,7 @@ pub struct Event {
 
 /// The discriminator of an event, as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Kind {
     /// A delivery was made from a source event.
     #[serde(rename = "delivery.created")]
@@ -111,13 +112,18 @@ impl EventData {
 
 /// What a delivery is: the data of `delivery.created`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(inline, deny_unknown_fields))]
 pub struct DeliveryDescription {
     /// What the sender's own event was.
     pub event_type: EventType,
-    /// The object that is sent. Senders must give it; it is absent once erased.
+    /// The object that is sent: at most 256 KiB of JSON without white space, nested at most 100 deep. Senders must
+    /// give it; it is absent once erased.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(required))]
     pub payload: Option<JsonText>,
     /// How many attempts the sender means to make at most.
+    #[cfg_attr(feature = "schema", schemars(default, with = "Option<MaxAttempts>"))]
     pub max_attempts: MaxAttempts,
     /// When the first attempt is due.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,6 +138,8 @@ pub struct DeliveryDescription {
 
 /// The description of a delivery inside an attempt's event, for senders that record nothing else.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(inline, deny_unknown_fields))]
 pub struct EmbeddedDelivery {
     /// When the delivery was created.
     pub created_at: Timestamp,
@@ -142,6 +150,8 @@ pub struct EmbeddedDelivery {
 
 /// The data of `attempt.started`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(inline, deny_unknown_fields))]
 pub struct AttemptStarted {
     /// Its number within the delivery.
     pub attempt: AttemptNumber,
@@ -158,17 +168,19 @@ pub struct AttemptStarted {
 
 /// The data of `attempt.succeeded`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(inline, deny_unknown_fields))]
 pub struct AttemptSucceeded {
     /// Its number within the delivery.
     pub attempt: AttemptNumber,
-    /// How long it took.
+    /// How long it took, in milliseconds.
     pub duration_ms: DurationMs,
     /// The status of the response.
     pub response_status: ResponseStatus,
     /// The headers of the response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_headers: Option<Headers>,
-    /// The body of the response, cut.
+    /// The body of the response, cut: after 1 KiB, unless the server is set otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_body: Option<String>,
     /// The delivery's description.
@@ -178,13 +190,16 @@ pub struct AttemptSucceeded {
 
 /// The data of `attempt.failed`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(inline, deny_unknown_fields))]
 pub struct AttemptFailed {
     /// Its number within the delivery.
     pub attempt: AttemptNumber,
-    /// What went wrong, cut. Senders must give it; it is absent once erased.
+    /// What went wrong, cut as bodies are. Senders must give it; it is absent once erased.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(required))]
     pub error: Option<String>,
-    /// How long it took.
+    /// How long it took, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<DurationMs>,
     /// The status of the response, if there was one.
@@ -193,7 +208,7 @@ pub struct AttemptFailed {
     /// The headers of the response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_headers: Option<Headers>,
-    /// The body of the response, cut.
+    /// The body of the response, cut: after 1 KiB, unless the server is set otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_body: Option<String>,
     /// When the next attempt is due; absent when there will be none.
@@ -206,19 +221,24 @@ pub struct AttemptFailed {
 
 /// The data of `delivery.retry_scheduled`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(inline, deny_unknown_fields))]
 pub struct DeliveryRetryScheduled {
     /// When the next attempt is due.
     pub next_attempt_at: Timestamp,
-    /// Why, cut.
+    /// Why, cut as bodies are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
 /// The data of `delivery.cancelled`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(inline, deny_unknown_fields))]
 pub struct DeliveryCancelled {
-    /// Why, cut. Senders must give it; it is absent once erased.
+    /// Why, cut as bodies are. Senders must give it; it is absent once erased.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(required))]
     pub reason: Option<String>,
 }
 

@@ -25,6 +25,10 @@ pub enum IdError {
     ControlCharacter,
 }
 
+/// An id as JSON Schema can say it: it counts characters, where the bound is in bytes.
+#[cfg(feature = "schema")]
+const ID_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+
 fn check(text: &str) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty);
@@ -64,7 +68,11 @@ macro_rules! ids {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
-        pub struct $name(Box<str>);
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        pub struct $name(
+            #[cfg_attr(feature = "schema", schemars(length(min = 1, max = ID_MAX_BYTES), regex(pattern = ID_PATTERN)))]
+            Box<str>,
+        );
 
         impl $name {
             /// Parses text that came from outside.

@@ -16,6 +16,15 @@ use crate::limits::{PAYLOAD_MAX_BYTES, PAYLOAD_MAX_DEPTH};
 /// sender's MessagePack holds is another form, which only a draft reads. It is never parsed into a tree,
 /// so nothing of it can be lost on the way.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    schemars(
+        rename = "Payload",
+        description = "A JSON object, as it was sent: number forms, key order and escapes are not touched.",
+        with = "serde_json::Map<String, serde_json::Value>",
+    )
+)]
 pub struct JsonText(Box<str>);
 
 /// Why a text is no payload.

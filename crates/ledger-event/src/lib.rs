@@ -5,6 +5,7 @@
 //!
 //! - A sender's JSON, MessagePack or [`CloudEvent`] becomes an [`EventDraft`], is completed to an [`Event`], and is kept in the log
 //!   as a [`StoredEvent`].
+//! - A [`RecordedEvent`] is how reads and exports show it.
 //! - Every bound is a constant in [`limits`].
 
 mod cloud_event;
@@ -18,6 +19,9 @@ pub mod limits;
 mod number;
 mod parse;
 mod position;
+mod recorded_event;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod sent_payload;
 mod stored;
 mod strict;
@@ -39,6 +43,7 @@ pub use json_text::{JsonText, JsonTextError};
 pub use number::{AttemptNumber, DurationMs, MaxAttempts, ResponseStatus};
 pub use parse::{ParseError, parse_json, parse_msgpack};
 pub use position::Position;
+pub use recorded_event::RecordedEvent;
 pub use stored::{Body, BodySlot, StoredEvent, StoredEventError};
 pub use text::{Headers, Url, UrlError};
 pub use time::{Timestamp, TimestampError};

@@ -40,7 +40,8 @@ macro_rules! bounded {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
-        pub struct $name(u32);
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        pub struct $name(#[cfg_attr(feature = "schema", schemars(range(min = $min, max = $max)))] u32);
 
         impl $name {
             /// Smallest value.

@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 /// Where an event stands in the log: dense, from 1. [`Position::START`], 0, stands before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    schemars(description = "Where an event stands in the log: dense, from 1; 0 is before the first.")
+)]
 pub struct Position(u64);
 
 impl Position {

@@ -25,7 +25,12 @@ pub struct UrlError {
 /// Where an attempt was sent: kept as text, not interpreted, at most [`URL_MAX_BYTES`] bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Url(String);
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    schemars(description = "Where an attempt was sent: at most 2048 bytes, not interpreted.")
+)]
+pub struct Url(#[cfg_attr(feature = "schema", schemars(length(min = 1, max = URL_MAX_BYTES)))] String);
 
 impl Url {
     /// The URL as text.
@@ -63,6 +68,12 @@ impl<'de> Deserialize<'de> for Url {
 /// several times is one, its values joined by `, ` (RFC 9110, section 5.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(
+    description = "The headers of a request or a response: names as sent, each once, of 8192 bytes in all with their \
+                   values. One that came several times has its values joined by `, `.",
+    extend("maxProperties" = HEADERS_MAX_COUNT),
+))]
 pub struct Headers(BTreeMap<String, String>);
 
 impl Headers {

@@ -15,6 +15,13 @@ const LAST_US: i64 = 253_402_300_799_999_999;
 /// It reads RFC 3339 with any offset and writes it with `Z`; what is finer than a microsecond is cut off.
 /// In MessagePack it is the integer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(
+    description = "A moment, as RFC 3339: any offset is read, `Z` is written; what is finer than a microsecond is cut \
+                   off. In MessagePack it may be an integer: microseconds since 1970.",
+    with = "String",
+    extend("format" = "date-time"),
+))]
 pub struct Timestamp(i64);
 
 /// Why a text is no moment.

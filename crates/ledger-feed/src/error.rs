@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use ledger_auth::{AuthError, Forbidden, Problem};
+use ledger_auth::{AuthError, Forbidden, ParameterError, Problem};
 use ledger_event::{ErrorChain, Position, StoredEventError};
 use ledger_log::LogError;
 use tokio::task::JoinError;
 
 use crate::accept::NotAcceptable;
-use crate::parameters::ParameterError;
 
 /// When a reader that was turned away for want of room may come back.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -55,26 +54,13 @@ impl From<FeedError> for Problem {
             FeedError::Auth(error) => error.into(),
             FeedError::Forbidden(error) => error.into(),
             FeedError::NotAcceptable(_) => Self::new(StatusCode::NOT_ACCEPTABLE, text),
-            FeedError::Parameter(error) => problem_of(error),
+            FeedError::Parameter(error) => error.into(),
             FeedError::NoRoom => Self::unavailable(text, RETRY_AFTER),
             FeedError::TooManyFollowers { .. } => Self::unavailable(text, RETRY_AFTER_FOLLOWERS),
             FeedError::Read { .. } | FeedError::Missing { .. } | FeedError::Event { .. } | FeedError::Broken(_) => {
                 tracing::error!(error = %ErrorChain(&error), "the log cannot be read");
                 Self::internal()
             }
-        }
-    }
-}
-
-fn problem_of(error: ParameterError) -> Problem {
-    let problem = Problem::unprocessable(error.to_string());
-    match error {
-        ParameterError::NotUtf8 => problem,
-        ParameterError::Repeated { name } => problem.in_field(name).over_bound("at most once"),
-        ParameterError::OutOfBounds { name, bound } => problem.in_field(name).over_bound(bound),
-        ParameterError::NoId { name, .. } => {
-            let bound = format!("1 to {} bytes without control characters", ledger_event::limits::ID_MAX_BYTES);
-            problem.in_field(name).over_bound(bound)
         }
     }
 }

@@ -21,9 +21,8 @@ mod error;
 mod filter;
 mod follow;
 mod lines;
+pub mod openapi;
 mod page;
-mod parameters;
-mod recorded_event;
 mod request;
 mod room;
 mod scan;
@@ -37,14 +36,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::VARY;
 use http::{HeaderMap, HeaderName};
+use ledger_auth::openapi::reference;
 use ledger_auth::{Scope, Tokens};
-use ledger_event::Timestamp;
+use ledger_event::{RecordedEvent, Timestamp};
 use ledger_log::EventLog;
 use tokio::sync::watch;
 
 use self::accept::Form;
 use self::error::FeedError;
-pub use self::recorded_event::RecordedEvent;
 use self::request::FeedRequest;
 use self::room::Room;
 use self::scan::Scanner;
@@ -93,6 +92,35 @@ impl Feed {
 }
 
 /// Reads the log from a position, or follows it.
+///
+/// Without `Accept: text/event-stream` the answer is a page, in NDJSON or JSON: go on from its `Ledger-Next-Position`
+/// until that is greater than its `Ledger-Position`. A page may be short, or empty, and not be the last.
+///
+/// As `text/event-stream` the answer goes on as the log grows: an `id` (the position), an `event` (the kind) and a
+/// `data` (the recorded event) for each. A comment comes when there was nothing for 15 s. Come back with the last id
+/// that you have seen as `Last-Event-ID`.
+///
+/// What was read can be appended elsewhere as it is: `position` and `recorded_at` are passed over.
+#[utoipa::path(
+    get, path = "/v1/events", tag = "Events", operation_id = "readEvents",
+    params(openapi::FeedParameters),
+    responses(
+        (status = 200, description = "What the log holds for the reader from there on.",
+            content(
+                (String = "application/x-ndjson", example = json!(openapi::event().to_string() + "\n"),
+                    extensions(("x-item-schema" = json!({"$ref": reference::<RecordedEvent<'_>>()})))),
+                (ref(reference::<openapi::LogPage>()) = "application/json",
+                    example = json!({"events": [openapi::event()], "next_position": 2, "head": 1})),
+                (String = "text/event-stream", example = json!(openapi::stream()),
+                    extensions(("x-item-schema" = json!({"$ref": reference::<RecordedEvent<'_>>()})))),
+            ),
+            headers(
+                ("Ledger-Position" = u64, description = "Where the log ended when it was read."),
+                ("Ledger-Next-Position" = u64, description = "Where to go on; of a page."),
+            )),
+        openapi::FeedRefusals,
+    ),
+)]
 async fn get_events(
     State(feed): State<Feed>,
     RawQuery(query): RawQuery,

@@ -3,10 +3,9 @@
 use std::io::Write;
 
 use axum::body::Bytes;
-use ledger_event::Position;
+use ledger_event::{Position, RecordedEvent};
 
 use crate::accept::{Form, PageForm};
-use crate::recorded_event::RecordedEvent;
 
 /// What a piece of an answer holds about, in bytes: at least so much unless it is the last, at most one event more.
 pub(crate) const PIECE_BYTES: usize = 64 * 1024;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Bytes;
-use ledger_event::{Position, StoredEvent};
+use ledger_event::{Position, RecordedEvent, StoredEvent};
 use ledger_log::{Chunk, EventLog, Head};
 use tokio::sync::watch;
 
@@ -11,7 +11,6 @@ use crate::accept::Form;
 use crate::error::FeedError;
 use crate::filter::Filter;
 use crate::lines::Lines;
-use crate::recorded_event::RecordedEvent;
 
 /// Most events that one scan looks at.
 const LOOKED_MAX_EVENTS: usize = 50_000;

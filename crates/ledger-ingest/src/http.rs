@@ -3,6 +3,8 @@
 //! Bodies take room as they arrive and as they are unpacked, and what is in flight is bounded together: senders who send faster than the disk
 //! writes are told to come back rather than held in memory.
 
+pub mod openapi;
+
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,10 +15,12 @@ use axum::{Json, Router};
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
+use ledger_auth::openapi::reference;
 use ledger_auth::{Caller, LEDGER_POSITION, Problem, Scope, Tokens};
 use ledger_event::limits::{REQUEST_MAX_BYTES, REQUEST_MAX_EVENTS};
-use ledger_event::{EventDraft, Position, Timestamp};
+use ledger_event::{CloudEvent, EventDraft, Position, Timestamp};
 use ledger_log::{AppendError, Appended};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -56,11 +60,16 @@ pub struct IngestHttpOptions {
 }
 
 /// What became of a request.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Appended")]
 struct AppendAnswer {
+    /// How many events were stored by this request.
     appended: u64,
+    /// How many were stored before, under the same ids.
     duplicates: u64,
+    /// The position of the first that was stored; null when there is none.
     first_position: Option<Position>,
+    /// The position of the last that was stored; null when there is none.
     last_position: Option<Position>,
 }
 
@@ -79,6 +88,51 @@ impl IngestHttp {
 }
 
 /// Appends the events of a request: all or none.
+///
+/// 200 means that they survive power loss. A request holds 1 to 10 000 events and at most 16 MiB, in any of five media
+/// types, packed or not.
+///
+/// **Order and repetition do not matter.** Events may come late, twice, or from several processes: any order of them
+/// gives the same history and the same stats. Give each an `id` and its `occurred_at`. After a time-out, a broken
+/// connection, 408 or 5xx, send the same events again under the same ids: what was stored is answered as a duplicate.
+/// Any other 4xx will not get better by repeating.
+///
+/// Until a delivery is described, by `delivery.created` or by `data.delivery` of an attempt, it is kept but neither
+/// listed nor counted.
+#[utoipa::path(
+    post, path = "/v1/events", tag = "Events", operation_id = "appendEvents",
+    params(openapi::AppendHeaders),
+    request_body(
+        description = "Events, in the form that the content type names. Each media type may have parameters, and is \
+                       read in any case; `application/ndjson`, `application/x-msgpack` and `application/vnd.msgpack` \
+                       are read too. In MessagePack a payload is a map, and a time RFC 3339 text or an integer of \
+                       microseconds since 1970.",
+        content(
+            (ref(reference::<openapi::Events>()) = "application/json", examples(
+                ("created" = (summary = "A delivery is made", value = json!(openapi::created()))),
+                ("attempts" = (summary = "Its attempts", value = json!(openapi::attempts()))),
+                ("described" = (summary = "One call per attempt", value = json!(openapi::described()))),
+            )),
+            (String = "application/x-ndjson", example = json!(openapi::lines()),
+                extensions(("x-item-schema" = json!({"$ref": reference::<EventDraft>()})))),
+            (ref(reference::<openapi::Events>()) = "application/msgpack"),
+            (ref(reference::<CloudEvent>()) = "application/cloudevents+json", example = json!(openapi::cloud_event())),
+            (ref(reference::<openapi::CloudEvents>()) = "application/cloudevents-batch+json",
+                example = json!([openapi::cloud_event()])),
+        ),
+    ),
+    responses(
+        (status = 200, description = "All of them are stored, by this request or by one before.",
+            content((ref(reference::<AppendAnswer>()) = "application/json", examples(
+                ("stored" = (value = json!({"appended": 2, "duplicates": 0, "first_position": 2, "last_position": 3}))),
+                ("sent_again" = (value = json!(
+                    {"appended": 0, "duplicates": 2, "first_position": null, "last_position": null}
+                ))),
+            ))),
+            headers(("Ledger-Position" = u64, description = "Send it as `Ledger-Min-Position` to read what was written."))),
+        openapi::AppendRefusals,
+    ),
+)]
 async fn append_events(State(state): State<IngestHttp>, request: Request) -> Result<Response, Problem> {
     let received = receive(&state, request).await.inspect_err(|_| state.ingest.counters().add_refused())?;
     let workspace_id = received.caller.workspace().cloned();
@@ -171,6 +225,11 @@ fn append_timed_out() -> Problem {
     let detail =
         "the log did not answer in time: the events may or may not be stored; send them again under the same ids";
     Problem::unavailable(detail, RETRY_AFTER)
+}
+
+fn stopped() -> Problem {
+    let detail = "the ledger cannot write its log: it takes no events until it is restarted";
+    Problem::unavailable(detail, RETRY_AFTER_STOPPED)
 }
 
 /// Reads the body, which takes room as it arrives.
@@ -275,10 +334,7 @@ fn problem_of(error: IngestError) -> Problem {
         }
         IngestError::Append(AppendError::QueueFull) => no_room(),
         // What stopped the log was logged when it stopped.
-        IngestError::Append(AppendError::Stopped(_)) => Problem::unavailable(
-            "the ledger cannot write its log: it takes no events until it is restarted",
-            RETRY_AFTER_STOPPED,
-        ),
+        IngestError::Append(AppendError::Stopped(_)) => stopped(),
     }
 }
 

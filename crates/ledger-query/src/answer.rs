@@ -12,7 +12,8 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http_body::{Frame, SizeHint};
-use ledger_event::Position;
+use ledger_auth::Problem;
+use ledger_event::{ErrorChain, Position};
 use ledger_views::ViewsError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, spawn_blocking};
@@ -26,6 +27,8 @@ const READS_MAX: usize = 8;
 const UNSENT_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// The unit in which they are counted, and the piece in which they are sent, in bytes. Smaller ones are not counted.
 const PIECE_BYTES: usize = 64 * 1024;
+/// When a reader that was turned away may come back.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long an answer waits for its room.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -67,6 +70,18 @@ impl Answers {
         drop(read);
         let body = Body::new(HeldBody { unsent: Bytes::from(json), _room: unsent });
         Ok((position_header(position), [(CONTENT_TYPE, "application/json")], body).into_response())
+    }
+}
+
+impl From<AnswerError> for Problem {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::NoRoom => Self::unavailable(error.to_string(), RETRY_AFTER),
+            AnswerError::Views(_) | AnswerError::Failed(_) => {
+                tracing::error!(error = %ErrorChain(&error), "the views cannot be read");
+                Self::internal()
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 mod answer;
 mod freshness;
 mod history;
-mod parameters;
+pub mod openapi;
 mod stats;
 mod waiting;
 

@@ -1,6 +1,6 @@
 //! An answer, read to its end.
 
-use super::contracts;
+use super::{contracts, openapi};
 use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -21,11 +21,15 @@ impl Answer {
 
     /// The same, of a server that may be gone.
     pub(crate) async fn try_to(request: RequestBuilder) -> Result<Self, reqwest::Error> {
-        let response = request.send().await?;
+        let (client, request) = request.build_split();
+        let request = request?;
+        let method = request.method().clone();
+        let response = client.execute(request).await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let path = response.url().path().to_owned();
         let text = response.text().await?;
         contracts::check(&path, status, &text);
+        openapi::check(&method, &path, status, &headers, &text);
         Ok(Self { status, headers, text })
     }
 

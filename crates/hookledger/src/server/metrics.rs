@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 use ledger_auth::Problem;
+use ledger_auth::openapi::Fault;
 use ledger_ingest::Ingest;
 use ledger_log::{EventLog, SledLog};
 use ledger_views::ReadModel;
@@ -93,6 +94,17 @@ fn known(method: &Method) -> &'static str {
 }
 
 /// Writes the figures in the OpenMetrics text format, which Prometheus reads.
+#[utoipa::path(
+    get, path = "/metrics", tag = "Operations", operation_id = "getMetrics",
+    responses(
+        (status = 200, description = "The figures of this process.",
+            content((String = "application/openmetrics-text", example = json!(
+                "# TYPE hookledger_log_position gauge\nhookledger_log_position 7\n# EOF\n"
+            )))),
+        Fault,
+    ),
+    security(()),
+)]
 pub(crate) async fn get_metrics(State(metrics): State<Arc<Metrics>>) -> Result<Response, Problem> {
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &metrics.registry).map_err(|_| Problem::internal())?;

@@ -1,13 +1,15 @@
 //! `serve`: log, projector and HTTP in one process.
 //!
 //! [`ledger`] opens the parts and joins them, [`routes`] lays out every address, [`connections`] takes requests from
-//! sockets, [`observe`] sees each one. What is asked of an operator's tools is in [`health`], [`metrics`] and [`rebuild`].
+//! sockets, [`observe`] sees each one. What is asked of an operator's tools is in [`health`], [`metrics`] and [`rebuild`];
+//! [`openapi`] describes every address.
 
 mod connections;
 mod health;
 mod ledger;
 mod metrics;
 mod observe;
+mod openapi;
 pub(crate) mod rebuild;
 mod routes;
 

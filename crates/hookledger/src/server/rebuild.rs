@@ -3,11 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
-use ledger_auth::{Problem, Scope, Tokens};
+use ledger_auth::openapi::{Answers, FORBIDDEN, Refusals, reference};
+use ledger_auth::{Forbidden, Problem, Scope, Tokens};
 use ledger_event::{ErrorChain, Position, Timestamp};
 use ledger_projector::{Rebuild, Rebuilder};
 use ledger_views::ReadModel;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::IntoResponses;
 
 use super::ledger::Ledger;
 use crate::clock;
@@ -21,7 +25,8 @@ pub(crate) struct RebuildHttp {
 }
 
 /// The last rebuild since the server was started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Rebuild")]
 pub(crate) struct RebuildBody {
     /// What became of it.
     pub(crate) state: RebuildState,
@@ -38,7 +43,7 @@ pub(crate) struct RebuildBody {
 }
 
 /// What became of a rebuild.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RebuildState {
     /// None was asked for.
@@ -97,7 +102,38 @@ impl RebuildHttp {
     }
 }
 
+/// Why a rebuild is neither started nor told of.
+pub(crate) struct RebuildRefusals;
+
+impl IntoResponses for RebuildRefusals {
+    fn responses() -> Answers {
+        let forbidden = [("scope", Forbidden::Scope(Scope::Admin)), ("workspace", Forbidden::AllWorkspaces)];
+        Refusals::of_caller(Scope::Admin)
+            .with(FORBIDDEN, forbidden.map(|(name, forbidden)| (name, Problem::from(forbidden))))
+            .with_fault()
+            .into_answers()
+    }
+}
+
+/// A rebuild that is under way.
+fn running() -> Value {
+    json!({
+        "state": "running", "started_at": "2026-01-15T11:00:00Z", "finished_at": null, "position": 3,
+        "views_position": 7, "error": null,
+    })
+}
+
 /// Starts a rebuild, unless one is under way; tells which.
+///
+/// The views are folded anew from the log, beside those that serve meanwhile, and take over once they have caught up.
+#[utoipa::path(
+    post, path = "/v1/admin/rebuild", tag = "Administration", operation_id = "startRebuild",
+    responses(
+        (status = 202, description = "The rebuild that is under way.",
+            content((ref(reference::<RebuildBody>()) = "application/json", example = json!(running())))),
+        RebuildRefusals,
+    ),
+)]
 pub(crate) async fn start_rebuild(
     State(state): State<RebuildHttp>,
     headers: HeaderMap,
@@ -108,6 +144,14 @@ pub(crate) async fn start_rebuild(
 }
 
 /// Tells how far the last rebuild is.
+#[utoipa::path(
+    get, path = "/v1/admin/rebuild", tag = "Administration", operation_id = "getRebuild",
+    responses(
+        (status = 200, description = "The last rebuild since the server was started.",
+            content((ref(reference::<RebuildBody>()) = "application/json", example = json!(running())))),
+        RebuildRefusals,
+    ),
+)]
 pub(crate) async fn get_rebuild(
     State(state): State<RebuildHttp>,
     headers: HeaderMap,

@@ -16,8 +16,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::health::{self, Health};
 use super::ledger::Ledger;
 use super::metrics::{self, Metrics};
-use super::observe;
 use super::rebuild::{self, RebuildHttp};
+use super::{observe, openapi};
 use crate::clock;
 use crate::settings::ServeSettings;
 
@@ -55,6 +55,7 @@ pub(crate) fn router(
         .with_state(Health::of(ledger))
         .route("/metrics", get(metrics::get_metrics))
         .with_state(Arc::clone(&metrics))
+        .route("/openapi.json", get(openapi::get_openapi))
         .route("/v1/admin/rebuild", rebuild)
         .with_state(RebuildHttp::of(ledger, tokens));
     Router::new()

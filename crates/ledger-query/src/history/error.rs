@@ -4,13 +4,13 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use ledger_auth::{AuthError, Forbidden};
-use ledger_event::{ErrorChain, IdError};
+use ledger_auth::{AuthError, Forbidden, ParameterError};
+use ledger_event::ErrorChain;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::answer::AnswerError;
 use crate::freshness::FreshnessError;
-use crate::parameters::{OutOfBounds, ParameterError};
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
@@ -19,22 +19,21 @@ pub(crate) enum HistoryError {
     Auth(#[from] AuthError),
     #[error("workspace_id is required")]
     NoWorkspace,
-    #[error("{name} {source}")]
-    Id { name: &'static str, source: IdError },
     #[error(transparent)]
     Parameter(#[from] ParameterError),
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    #[error(transparent)]
-    Integer(#[from] OutOfBounds),
     #[error(transparent)]
     Freshness(#[from] FreshnessError),
     #[error(transparent)]
     Answer(#[from] AnswerError),
 }
 
-#[derive(Serialize)]
-struct ErrorBody {
+/// `ErrorResponse` of the contract.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ErrorResponse", description = "A refusal of the history.")]
+pub(crate) struct ErrorBody {
+    /// What is wrong, in words, with the bound.
     error: String,
 }
 
@@ -49,21 +48,24 @@ impl IntoResponse for HistoryError {
             Self::Auth(error) => {
                 ([(WWW_AUTHENTICATE, error.challenge())], answer(StatusCode::UNAUTHORIZED, text)).into_response()
             }
-            Self::NoWorkspace
-            | Self::Id { .. }
-            | Self::Parameter(_)
-            | Self::Integer(_)
-            | Self::Freshness(FreshnessError::NotAPosition) => answer(StatusCode::BAD_REQUEST, text),
+            Self::NoWorkspace | Self::Parameter(_) | Self::Freshness(FreshnessError::NotAPosition(_)) => {
+                answer(StatusCode::BAD_REQUEST, text)
+            }
             Self::Forbidden(_) => answer(StatusCode::FORBIDDEN, text),
             Self::Freshness(FreshnessError::Timeout(_)) | Self::Answer(AnswerError::NoRoom) => {
                 ([(RETRY_AFTER, "1")], answer(StatusCode::SERVICE_UNAVAILABLE, text)).into_response()
             }
             Self::Answer(ref error @ (AnswerError::Views(_) | AnswerError::Failed(_))) => {
                 tracing::error!(error = %ErrorChain(error), "the history cannot be read");
-                answer(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer".to_owned())
+                fault()
             }
         }
     }
+}
+
+/// The answer when it is our fault: the caller learns nothing more.
+pub(super) fn fault() -> Response {
+    answer(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer".to_owned())
 }
 
 /// The answer to another method than `GET`.

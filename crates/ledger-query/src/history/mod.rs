@@ -1,20 +1,35 @@
 //! `GET /api/webhookSubscriptions.deliveries`: the deliveries of a workspace or of a subscription, newest first.
 
 mod error;
+mod openapi;
 mod page;
 mod request;
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::HeaderMap;
+use ledger_auth::openapi::reference;
 
-pub(crate) use self::error::{HistoryError, method_not_allowed};
+pub(crate) use self::error::{ErrorBody, HistoryError, method_not_allowed};
 pub use self::page::PageBody;
 use self::request::ListQuery;
 use crate::QueryHttp;
 use crate::freshness::wait_for_min_position;
 
 /// Lists deliveries, newest first.
+///
+/// They are ordered by `created_at`, then by id, whatever order they were reported in; `total` is exact. A delivery
+/// is listed once it is described.
+#[utoipa::path(
+    get, path = "/api/webhookSubscriptions.deliveries", tag = "Webhooks", operation_id = "getWebhookDeliveries",
+    params(openapi::HistoryParameters),
+    responses(
+        (status = 200, description = "A page of deliveries.",
+            content((ref(reference::<PageBody<'_>>()) = "application/json", example = json!(openapi::page()))),
+            headers(("Ledger-Position" = u64, description = "How far in the log all of the answer holds."))),
+        openapi::HistoryRefusals,
+    ),
+)]
 pub(crate) async fn list_deliveries(
     State(state): State<QueryHttp>,
     RawQuery(query): RawQuery,

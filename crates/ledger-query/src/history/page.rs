@@ -1,35 +1,65 @@
 //! The answer, as the contract writes it.
 
-use ledger_event::Timestamp;
+use ledger_event::{DeliveryId, EventType, JsonText, MaxAttempts, ResponseStatus, SubscriptionId, Timestamp};
 use ledger_views::{DeliveryPage, DeliveryRow};
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 /// `ListWebhookDeliveriesResponse` of the contract.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ListWebhookDeliveriesResponse", description = "A page of deliveries, newest first.")]
 pub struct PageBody<'a> {
+    /// The deliveries of the page.
     deliveries: Vec<DeliveryBody<'a>>,
+    /// How many there are on all pages, exactly.
     total: u64,
+    /// The `limit` that was asked for.
     limit: u64,
+    /// The `offset` that was asked for.
     offset: u64,
 }
 
 /// `WebhookDelivery` of the contract: all fields always, `null` for what is not known.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WebhookDelivery", description = "One delivery, by all that was reported of it.")]
 struct DeliveryBody<'a> {
+    /// The delivery.
+    #[schemars(with = "DeliveryId")]
     id: &'a str,
+    /// Its subscription.
+    #[schemars(with = "SubscriptionId")]
     subscription_id: &'a str,
+    /// What the sender's own event was.
+    #[schemars(with = "EventType")]
     event_type: &'a str,
+    /// The object that is sent: number forms, key order and escapes as they came. `{}` when it is gone.
     #[serde(serialize_with = "payload_or_empty")]
+    #[schemars(with = "JsonText")]
     payload: &'a DeliveryRow,
+    /// `delivered` once any attempt was accepted; `failed` when the last attempt failed or the delivery was cancelled
+    /// (a `next_attempt_at` tells that another try is due); `delivering` while the highest-numbered attempt has not
+    /// ended; else `pending`.
+    #[schemars(extend("enum" = ["pending", "delivering", "delivered", "failed"]))]
     status: &'static str,
+    /// How many attempt numbers were reported, started ones too.
     attempts: u32,
+    /// How many attempts the sender means to make at most.
+    #[schemars(with = "MaxAttempts")]
     max_attempts: u32,
+    /// When the next attempt is due.
     next_attempt_at: Option<Timestamp>,
+    /// When the highest-numbered attempt that ended did.
     last_attempt_at: Option<Timestamp>,
+    /// When the first accepted attempt ended.
     delivered_at: Option<Timestamp>,
+    /// The status of the response to the highest-numbered attempt that ended.
+    #[schemars(with = "Option<ResponseStatus>")]
     last_response_status: Option<u32>,
+    /// The body of that response, cut.
     last_response_body: Option<&'a str>,
+    /// What that attempt failed of; null when it was accepted; the reason, once the delivery was cancelled.
     last_error: Option<&'a str>,
+    /// When the delivery was created.
     created_at: Timestamp,
 }
 

@@ -1,18 +1,15 @@
 //! What is asked for.
 
-use std::str::FromStr;
-
-use ledger_auth::{Caller, Scope};
-use ledger_event::{IdError, SubscriptionId, WorkspaceId};
+use ledger_auth::{Caller, Parameters, Scope};
+use ledger_event::{SubscriptionId, WorkspaceId};
 use ledger_views::PageRequest;
 
 use super::error::HistoryError;
-use crate::parameters::{Parameters, integer};
 
 /// Most deliveries of a page.
-const LIMIT_MAX: u64 = 100;
+pub(super) const LIMIT_MAX: u64 = 100;
 /// Deliveries of a page when the request does not say.
-const LIMIT_DEFAULT: u64 = 20;
+pub(super) const LIMIT_DEFAULT: u64 = 20;
 
 /// A request that may be answered.
 #[derive(Debug)]
@@ -27,19 +24,17 @@ impl ListQuery {
     /// Reads and checks the parameters in the order of the contract: workspace, rights, bounds.
     pub(crate) fn parse(query: Option<&str>, caller: &Caller) -> Result<Self, HistoryError> {
         let parameters = Parameters::parse(query)?;
-        let workspace_id = parameters.non_empty("workspace_id")?.ok_or(HistoryError::NoWorkspace)?;
-        let workspace_id: WorkspaceId = id("workspace_id", workspace_id)?;
+        let workspace_id: Option<WorkspaceId> = parameters.non_empty_id("workspace_id")?;
+        let workspace_id = workspace_id.ok_or(HistoryError::NoWorkspace)?;
         caller.require(Scope::Read)?;
         caller.may_see_workspace(&workspace_id)?;
-        let subscription_id = parameters.non_empty("subscription_id")?;
-        let subscription_id: Option<SubscriptionId> =
-            subscription_id.map(|text| id("subscription_id", text)).transpose()?;
+        let subscription_id: Option<SubscriptionId> = parameters.non_empty_id("subscription_id")?;
         match &subscription_id {
             Some(subscription_id) => caller.may_see_subscription(subscription_id)?,
             None => caller.may_see_whole_workspace()?,
         }
-        let limit = integer("limit", parameters.get("limit")?, 1..=LIMIT_MAX, LIMIT_DEFAULT)?;
-        let offset = integer("offset", parameters.get("offset")?, 0..=u64::MAX, 0)?;
+        let limit = parameters.integer("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
+        let offset = parameters.integer("offset", 0..=u64::MAX)?.unwrap_or(0);
         Ok(Self { workspace_id, subscription_id, limit, offset })
     }
 
@@ -51,8 +46,4 @@ impl ListQuery {
             limit: usize::try_from(self.limit).expect("a page is at most 100 rows"),
         }
     }
-}
-
-fn id<T: FromStr<Err = IdError>>(name: &'static str, text: &str) -> Result<T, HistoryError> {
-    text.parse().map_err(|source| HistoryError::Id { name, source })
 }

@@ -6,6 +6,7 @@ use http::StatusCode;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use ledger_auth::{AuthError, Forbidden, WorkspaceError};
 use ledger_event::ErrorChain;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::answer::AnswerError;
@@ -47,16 +48,32 @@ pub(crate) enum Location {
     Header,
 }
 
-#[derive(Serialize)]
-struct DetailBody<T> {
-    detail: T,
+/// A refusal that is not of a parameter.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DetailResponse", description = "A refusal of the stats that is not of a parameter.")]
+pub(crate) struct DetailBody {
+    /// What is wrong, in words.
+    detail: String,
+}
+
+/// `HTTPValidationError` of the contract.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "HTTPValidationError", description = "A refusal of the stats for a parameter.")]
+pub(crate) struct FaultsBody {
+    /// The parameter that was refused.
+    detail: [ValidationError; 1],
 }
 
 /// `ValidationError` of the contract.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(description = "A parameter that is missing or out of its bounds.")]
 struct ValidationError {
+    /// Where it stands, and its name.
+    #[schemars(with = "Vec<String>")]
     loc: (Location, &'static str),
+    /// What is wrong, with the bound.
     msg: String,
+    /// The kind of fault.
     r#type: &'static str,
 }
 
@@ -74,13 +91,13 @@ impl From<WorkspaceError> for StatsError {
     }
 }
 
-fn answer<T: Serialize>(status: StatusCode, detail: T) -> Response {
-    (status, Json(DetailBody { detail })).into_response()
+fn answer(status: StatusCode, detail: impl Into<String>) -> Response {
+    (status, Json(DetailBody { detail: detail.into() })).into_response()
 }
 
 fn unprocessable(fault: &FieldFault) -> Response {
     let error = ValidationError { loc: (fault.location, fault.name), msg: fault.to_string(), r#type: fault.kind };
-    answer(StatusCode::UNPROCESSABLE_ENTITY, [error])
+    (StatusCode::UNPROCESSABLE_ENTITY, Json(FaultsBody { detail: [error] })).into_response()
 }
 
 impl IntoResponse for StatsError {
@@ -92,7 +109,7 @@ impl IntoResponse for StatsError {
                 ([(WWW_AUTHENTICATE, error.challenge())], answer(StatusCode::UNAUTHORIZED, detail)).into_response()
             }
             Self::Field(fault) => unprocessable(fault),
-            Self::Freshness(FreshnessError::NotAPosition) => unprocessable(&FieldFault {
+            Self::Freshness(FreshnessError::NotAPosition(_)) => unprocessable(&FieldFault {
                 location: Location::Header,
                 name: "Ledger-Min-Position",
                 kind: "int_parsing",
@@ -104,10 +121,15 @@ impl IntoResponse for StatsError {
             Self::Forbidden(forbidden) => answer(StatusCode::FORBIDDEN, forbidden.to_string()),
             Self::Answer(error @ (AnswerError::Views(_) | AnswerError::Failed(_))) => {
                 tracing::error!(error = %ErrorChain(error), "the stats cannot be read");
-                answer(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer")
+                fault()
             }
         }
     }
+}
+
+/// The answer when it is our fault: the caller learns nothing more.
+pub(super) fn fault() -> Response {
+    answer(StatusCode::INTERNAL_SERVER_ERROR, "the ledger failed to answer")
 }
 
 /// The answer to another method than `GET`.

@@ -2,12 +2,11 @@
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use ledger_auth::{Caller, Scope};
+use ledger_auth::{Caller, ParameterError, Parameters, Scope};
 use ledger_event::{IdError, SubscriptionId, WorkspaceId};
 use ledger_views::SubscriptionKey;
 
 use super::error::{FieldFault, Location, StatsError};
-use crate::parameters::{ParameterError, Parameters};
 
 /// Reads and checks the parameters: bounds, then rights.
 pub(super) fn parse(
@@ -23,7 +22,7 @@ pub(super) fn parse(
     Ok(SubscriptionKey { workspace_id, subscription_id })
 }
 
-fn parse_webhook_id(webhook_id: Result<Path<String>, PathRejection>) -> Result<SubscriptionId, StatsError> {
+pub(super) fn parse_webhook_id(webhook_id: Result<Path<String>, PathRejection>) -> Result<SubscriptionId, StatsError> {
     let refuse = |kind, problem: String| {
         StatsError::Field(FieldFault { location: Location::Path, name: "webhook_id", kind, problem })
     };
@@ -38,14 +37,15 @@ fn parse_workspace_id(query: Option<&str>) -> Result<Option<WorkspaceId>, StatsE
         StatsError::Field(FieldFault { location: Location::Query, name: "workspace_id", kind, problem })
     };
     let refuse_parameter = |error: ParameterError| match error {
-        ParameterError::Repeated { .. } => refuse("value_error", "appears in the query more than once".to_owned()),
         ParameterError::NotUtf8 => {
             refuse("string_unicode", "is not UTF-8: an id is 1 to 255 bytes of UTF-8".to_owned())
         }
+        ParameterError::Repeated { .. } => refuse("value_error", "appears in the query more than once".to_owned()),
+        ParameterError::OutOfBounds { bound, .. } => refuse("value_error", format!("must be {bound}")),
+        ParameterError::NoId { source, .. } => refuse(kind_of(source), source.to_string()),
     };
     let parameters = Parameters::parse(query).map_err(refuse_parameter)?;
-    let text = parameters.non_empty("workspace_id").map_err(refuse_parameter)?;
-    text.map(|text| WorkspaceId::parse(text).map_err(|error| refuse(kind_of(error), error.to_string()))).transpose()
+    parameters.non_empty_id("workspace_id").map_err(refuse_parameter)
 }
 
 /// The name that this contract's framework gives to the fault.

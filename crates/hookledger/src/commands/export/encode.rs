@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use ledger_feed::RecordedEvent;
+use ledger_event::RecordedEvent;
 
 use super::Format;
 use super::attempt_rows::AttemptRows;

@@ -1,7 +1,9 @@
-//! Generated events and histories, for property tests.
+//! Generated events and histories, for property tests; and what is committed of what the code makes.
 //!
 //! Few ids, few moments and few attempt numbers, so that events meet: ties of time, doubled finishes,
 //! gaps, late descriptions and cancellations are common, not rare.
+
+mod committed;
 
 use proptest::collection::{SizeRange, btree_map, vec};
 use proptest::option;
@@ -12,6 +14,8 @@ use crate::{
     DeliveryRetryScheduled, DurationMs, EmbeddedDelivery, Event, EventData, EventId, EventType, Headers, JsonText,
     MaxAttempts, ResponseStatus, SourceEventId, SubscriptionId, Timestamp, Url, WorkspaceId,
 };
+
+pub use self::committed::assert_committed;
 
 /// The moment from which the generated ones are counted: 2026-01-15T10:00:00Z.
 const BASE_US: i64 = 1_768_471_200_000_000;

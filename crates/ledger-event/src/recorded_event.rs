@@ -1,7 +1,10 @@
 //! An event as reads and exports show it.
 
-use ledger_event::{Event, Position, Timestamp};
 use serde::Serialize;
+
+use crate::event::Event;
+use crate::position::Position;
+use crate::time::Timestamp;
 
 /// An event with its place in the log, as one JSON object: `position`, `recorded_at`, then the event's own fields.
 ///

@@ -1,0 +1,138 @@
+//! `GET /v1/events` in the OpenAPI document.
+
+use std::borrow::Cow;
+
+use ledger_auth::openapi::{self, Answers, Refusals, Schemas};
+use ledger_auth::{ParameterError, Problem, Scope, integer};
+use ledger_event::{IdError, Kind, Position, RecordedEvent, SubscriptionId, WorkspaceId};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{OpenApi, Ref};
+use utoipa::{IntoParams, IntoResponses, OpenApi as _};
+
+use crate::DEFAULT_FOLLOWERS_MAX;
+use crate::accept::NotAcceptable;
+use crate::error::FeedError;
+use crate::request::{LIMIT_DEFAULT, LIMIT_MAX, POSITION_MAX};
+
+/// The operation of the feed.
+#[must_use]
+pub fn operations() -> OpenApi {
+    #[derive(utoipa::OpenApi)]
+    #[openapi(paths(crate::get_events))]
+    struct FeedSide;
+
+    FeedSide::openapi()
+}
+
+/// Adds the schemas that the operation names.
+pub fn add_schemas(schemas: &mut Schemas) {
+    schemas.add_read::<WorkspaceId>();
+    schemas.add_read::<SubscriptionId>();
+    schemas.add_read::<Kind>();
+    schemas.add_written::<RecordedEvent<'_>>();
+    schemas.add_written::<LogPage>();
+    schemas.add_written::<Problem>();
+}
+
+/// A page in JSON, which is written event by event.
+pub(crate) enum LogPage {}
+
+impl JsonSchema for LogPage {
+    fn schema_name() -> Cow<'static, str> {
+        "LogPage".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (event, position) =
+            (generator.subschema_for::<RecordedEvent<'_>>(), generator.subschema_for::<Position>().to_value());
+        let with = |description: &str| {
+            let mut position = position.clone();
+            position["description"] = description.into();
+            position
+        };
+        json_schema!({
+            "description": "A page of the log.",
+            "type": "object",
+            "properties": {
+                "events": {"type": "array", "items": event},
+                "next_position": with("Where to go on: send it as `from`. Beyond `head` when nothing is left."),
+                "head": with("Where the log ended when it was read."),
+            },
+            "required": ["events", "next_position", "head"],
+        })
+    }
+}
+
+/// What is asked for.
+pub(crate) struct FeedParameters;
+
+impl IntoParams for FeedParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let reach = "Only events of this one; that of the token, when the token is for one.";
+        let from = "The first position that is wanted. A follower that does not say begins after what is there.";
+        let last_seen = "Of a follower: the position of the last event that it has seen, which browsers send by \
+                         themselves. It wins over `from`, and cannot be beyond the end of the log.";
+        let limit = "Most events of a page. A page also ends after about 4 MiB, or when much of the log was looked \
+                     through for few events. It does not bound a follower.";
+        let positions = |min: u64| openapi::integer_schema(min..=POSITION_MAX, None);
+        vec![
+            openapi::query("from", from).schema(Some(positions(1))).build(),
+            openapi::query("limit", limit)
+                .schema(Some(openapi::integer_schema(1..=LIMIT_MAX, Some(LIMIT_DEFAULT))))
+                .build(),
+            openapi::query("workspace_id", reach).schema(Some(Ref::new(openapi::reference::<WorkspaceId>()))).build(),
+            openapi::query("subscription_id", reach)
+                .schema(Some(Ref::new(openapi::reference::<SubscriptionId>())))
+                .build(),
+            openapi::query("kind", "Only events of this kind.")
+                .schema(Some(Ref::new(openapi::reference::<Kind>())))
+                .build(),
+            openapi::header("Last-Event-ID", last_seen).schema(Some(positions(0))).build(),
+        ]
+    }
+}
+
+/// Why there is no answer.
+pub(crate) struct FeedRefusals;
+
+impl IntoResponses for FeedRefusals {
+    fn responses() -> Answers {
+        let out_of_bounds = integer("limit", "0", 1..=LIMIT_MAX).expect_err("it is not within the bounds");
+        let no_id = ParameterError::NoId { name: "workspace_id", source: IdError::Empty };
+        let followers = FeedError::TooManyFollowers { max: DEFAULT_FOLLOWERS_MAX };
+        Refusals::of_caller(Scope::Read)
+            .with(
+                "Events are not answered in the form that `Accept` asks for.",
+                [("accept", FeedError::NotAcceptable(NotAcceptable))],
+            )
+            .with(
+                "A parameter is not within its bounds: which, and the bound.",
+                [("limit", FeedError::Parameter(out_of_bounds)), ("workspace", no_id.into())],
+            )
+            .with(
+                "Not now: too many reads or followers are under way.",
+                [("no_room", FeedError::NoRoom), ("followers", followers)],
+            )
+            .with_fault()
+            .into_answers()
+    }
+}
+
+/// A recorded event.
+pub(crate) fn event() -> Value {
+    json!({
+        "position": 1, "recorded_at": "2026-01-15T10:30:00.004211Z", "id": "evt_01", "kind": "delivery.created",
+        "workspace_id": "ws_1", "subscription_id": "whsub_1", "delivery_id": "whdel_1",
+        "occurred_at": "2026-01-15T10:30:00Z",
+        "data": {
+            "event_type": "contact.created", "payload": {"email": "ada@example.com", "score": 12.5}, "max_attempts": 10,
+        },
+    })
+}
+
+/// The beginning of a stream, and an event.
+pub(crate) fn stream() -> String {
+    format!("retry: 1000\nid: 0\n\nid: 1\nevent: delivery.created\ndata: {}\n\n", event())
+}
