@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check audit bench fix clean toolchain cargo-deny
+.PHONY: help run test check audit bench fix clean toolchain python cargo-deny
 
 PORT ?= 8080
 DATA ?= ./data
@@ -13,6 +13,7 @@ DELIVERIES ?= 200
 CARGO_DENY_VERSION := 0.20.2
 TOOLS := $(CURDIR)/target/tools
 export PATH := $(TOOLS)/bin:$(PATH)
+SCHEMATHESIS := $(TOOLS)/schemathesis
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,8 +22,9 @@ run: toolchain ## Build, serve on 127.0.0.1:PORT (8080) with DATA (./data), deli
 	cargo build --release --locked --bin hookledger
 	@$(MAIN_JOB)
 
-test: toolchain ## Build and run every test
+test: toolchain $(SCHEMATHESIS)/installed ## Build and run every test, and hold the running server against its documents
 	cargo test --workspace --locked
+	$(SCHEMATHESIS)/bin/python tests/schemathesis/run.py target/debug/hookledger
 
 check: toolchain cargo-deny ## Formatting, lints, docs, licences
 	cargo fmt --all --check
@@ -50,9 +52,24 @@ toolchain:
 	  && apt-get update -q && apt-get install -qy gcc libc6-dev; } \
 	  || { echo "a C compiler is missing: install one, for example with 'sudo apt-get install gcc libc6-dev'" >&2; exit 1; }
 
+# What the documents are checked with, in a folder of its own: pinned, and made again when the pins change.
+$(SCHEMATHESIS)/installed: tests/schemathesis/requirements.txt | python
+	rm -rf $(SCHEMATHESIS)
+	python3 -m venv $(SCHEMATHESIS)
+	$(SCHEMATHESIS)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
+# Python with its module for such folders, installed where that is allowed.
+python:
+	@$(HAS_PYTHON) || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	  && apt-get update -q && apt-get install -qy python3 python3-venv && $(HAS_PYTHON); } \
+	  || { echo "Python 3.11 or newer with venv is missing: install it, for example with 'sudo apt-get install python3 python3-venv'" >&2; exit 1; }
+
 cargo-deny:
 	@cargo deny --version >/dev/null 2>&1 \
 	  || cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --profile dev --root $(TOOLS)
+
+HAS_PYTHON = python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 
 # The server stays in the foreground until Ctrl-C, which reaches it and this shell alike.
 define MAIN_JOB

@@ -14,6 +14,7 @@ mod crash;
 mod demo;
 mod export;
 mod feed;
+mod fixtures;
 mod freshness;
 mod history;
 mod history_checks;

@@ -20,6 +20,13 @@ pub(crate) fn flip_byte_of_chunk(log: &Path, first: u64) {
     });
 }
 
+/// Takes away the journal, which holds what was written last.
+pub(crate) fn remove_journal(log: &Path) {
+    for name in ["journal-0", "journal-1"] {
+        fs::remove_file(log.join(name)).expect("a log has a journal");
+    }
+}
+
 /// Takes the chunk from that position away.
 pub(crate) fn remove_chunk(log: &Path, first: u64) {
     with_tree(log, "chunks", |chunks| {
