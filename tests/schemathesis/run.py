@@ -11,6 +11,7 @@ parameters are merged by name. What the contract itself says of an answer may no
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -28,7 +29,7 @@ OUT = ROOT / "target" / "schemathesis"
 
 STOP_MAX_SECONDS = 60
 RUN_MAX_SECONDS = 300
-MAX_EXAMPLES = 200
+MAX_EXAMPLES = {"history": 200, "stats": 200, "hookledger": 60}
 
 # The arguments of `token create`. The last token is refused most of what is asked.
 TOKENS = {
@@ -50,7 +51,7 @@ def main(program):
         }
         call(program, "ingest", "--data-dir", data_dir, HISTORY)
         with served(program, data_dir) as url:
-            failed = [run for run in runs(tokens) if not conforms(url, *run)]
+            failed = [run for run in runs(url, tokens) if not conforms(url, *run)]
         call(program, "verify", "--data-dir", data_dir)
         call(program, "replay", "--check", "--data-dir", data_dir)
     if failed:
@@ -58,23 +59,27 @@ def main(program):
     print(f"all answers are as documented ({time.monotonic() - began:.0f} s)")
 
 
-def runs(tokens):
-    """The name of each run, the document that it is about, and the header with the token."""
-    for name, header, reaches in [
-        ("history", "Authorization: Bearer ", ["every workspace", "one subscription"]),
+def runs(url, tokens):
+    """The name of each run, its document, the header with the token, and how many requests are made up at most."""
+    for name, document, header, reaches in [
+        ("history", overlaid("history"), "Authorization: Bearer ", ["every workspace", "one subscription"]),
         # A token for every workspace would need a workspace_id, which this contract does not know.
-        ("stats", "X-API-Key: ", ["one workspace", "one subscription"]),
+        ("stats", overlaid("stats"), "X-API-Key: ", ["one workspace", "one subscription"]),
+        ("hookledger", f"{url}/openapi.json", "Authorization: Bearer ", ["one workspace"]),
     ]:
         for reach in reaches:
-            yield f"{name}, with a token for {reach}", overlaid(name), header + tokens[reach]
+            yield f"{name}, with a token for {reach}", document, header + tokens[reach], MAX_EXAMPLES[name]
 
 
-def conforms(url, name, document, header):
+def conforms(url, name, document, header, max_examples):
     """Runs schemathesis, and tells whether every answer was as documented."""
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", HERE / "schemathesis.toml", "run", document]
-    command += ["--url", url, "--header", header, "--max-examples", str(MAX_EXAMPLES)]
+    command += ["--url", url, "--header", header, "--max-examples", str(max_examples)]
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py")}
     # It keeps its own files where it runs.
-    ended = subprocess.run(command, cwd=OUT, timeout=RUN_MAX_SECONDS, capture_output=True, text=True)
+    ended = subprocess.run(
+        command, cwd=OUT, env=environment, timeout=RUN_MAX_SECONDS, capture_output=True, text=True
+    )
     requests = re.search(r"(\d+) generated", ended.stdout)
     if ended.returncode != 0 or requests is None:
         print(f"{name}: not as documented\n{ended.stdout}{ended.stderr}", flush=True)
