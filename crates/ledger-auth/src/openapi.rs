@@ -114,9 +114,17 @@ fn optional(name: &str, place: ParameterIn, description: &str) -> ParameterBuild
 /// An integer within bounds, with what it is when it is left out.
 pub fn integer_schema(bounds: RangeInclusive<u64>, default: Option<u64>) -> ObjectBuilder {
     let schema = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(*bounds.start()));
-    // A bound that is that of the machine would only be rounded by those who read it.
-    let maximum = Some(*bounds.end()).filter(|maximum| *maximum != u64::MAX);
-    schema.maximum(maximum).default(default.map(Value::from))
+    schema.maximum(Some(*bounds.end())).default(default.map(Value::from))
+}
+
+/// An id in the query, which may be left out; an empty one counts as left out.
+#[must_use]
+pub fn query_id<T: JsonSchema>(name: &str, description: &str) -> Parameter {
+    let id = T::json_schema(&mut SchemaGenerator::default());
+    let max_length = id.get("maxLength").and_then(Value::as_u64).and_then(|length| usize::try_from(length).ok());
+    let pattern = id.get("pattern").and_then(Value::as_str);
+    let schema = ObjectBuilder::new().schema_type(Type::String).max_length(max_length).pattern(pattern);
+    query(name, description).schema(Some(schema)).build()
 }
 
 /// The header by which a reader asks for its own writes.
@@ -125,7 +133,9 @@ pub fn min_position() -> Parameter {
     let description = "Waits until the answer holds this position, at most 10 s: send the `Ledger-Position` of an append \
                        to read what it wrote.";
     let parameter = header(&title_case(&LEDGER_MIN_POSITION), description);
-    parameter.schema(Some(integer_schema(0..=u64::MAX, None))).example(Some(Value::from(3))).build()
+    // What it is at most is where the log ends.
+    let position = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+    parameter.schema(Some(position)).example(Some(Value::from(3))).build()
 }
 
 /// Refusals as the answers of an operation: each is told by what is really sent, in the form of `T`.

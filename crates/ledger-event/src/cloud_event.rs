@@ -79,7 +79,7 @@ pub(crate) struct Attributes {
     time: Option<Timestamp>,
     /// `application/json`, with any parameters.
     #[serde(rename = "datacontenttype")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>", extend("pattern" = JSON_TYPE_PATTERN)))]
     _data_content_type: Option<JsonContentType>,
     #[serde(default, deserialize_with = "strict::map")]
     #[cfg_attr(feature = "schema", schemars(with = "serde_json::Value"))]
@@ -89,9 +89,27 @@ pub(crate) struct Attributes {
     _data_base64: NoBinary,
 }
 
-/// The end of a source, as JSON Schema can say it.
+/// An id in a source, as JSON Schema can say it: UTF-8 without control characters, percent-encoded (RFC 3629, section 4).
 #[cfg(feature = "schema")]
-const SOURCE_PATTERN: &str = "/workspaces/[^/?#]+/subscriptions/[^/?#]+$";
+macro_rules! id_pattern {
+    () => {
+        concat!(
+            "([A-Za-z0-9._~!$&'()*+,;=:@-]|%[2-6][0-9A-Fa-f]|%7[0-9A-Ea-e]",
+            "|%[Cc]2%[ABab][0-9A-Fa-f]|%([Cc][3-9A-Fa-f]|[Dd][0-9A-Fa-f])%[89ABab][0-9A-Fa-f]",
+            "|%[Ee]0%[ABab][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|%[Ee][1-9A-Ca-cEeFf](%[89ABab][0-9A-Fa-f]){2}",
+            "|%[Ee][Dd]%[89][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]|%[Ff]0%[9ABab][0-9A-Fa-f](%[89ABab][0-9A-Fa-f]){2}",
+            "|%[Ff][1-3](%[89ABab][0-9A-Fa-f]){3}|%[Ff]4%8[0-9A-Fa-f](%[89ABab][0-9A-Fa-f]){2})+"
+        )
+    };
+}
+
+/// A source, as JSON Schema can say it.
+#[cfg(feature = "schema")]
+const SOURCE_PATTERN: &str = concat!("^[!-~]*/workspaces/", id_pattern!(), "/subscriptions/", id_pattern!(), "$");
+
+/// A media type of JSON, as JSON Schema can say it.
+#[cfg(feature = "schema")]
+const JSON_TYPE_PATTERN: &str = "^ *[Aa][Pp][Pp][Ll][Ii][Cc][Aa][Tt][Ii][Oo][Nn]/[Jj][Ss][Oo][Nn] *(;.*)?$";
 
 impl Named for Attributes {
     const NAME: &'static str = "an object that is a CloudEvent";

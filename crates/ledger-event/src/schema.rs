@@ -39,7 +39,8 @@ impl JsonSchema for EventDraft {
         let description = "A fact about one delivery, as a sender gives it. Text is bounded in bytes of UTF-8, where a \
                            schema can only count characters.";
         any_kind(generator, description, |generator, kind| {
-            let fields = EventFields::json_schema(generator);
+            let mut fields = EventFields::json_schema(generator);
+            pass_over(&mut fields, ["position", "recorded_at"]);
             (kind_name("", kind), of_kind(fields, "kind", kind, generator))
         })
     }
@@ -78,6 +79,14 @@ impl JsonSchema for RecordedEvent<'_> {
             RecursiveTransform(as_written).transform(&mut schema);
             (kind_name("Recorded", kind), schema)
         })
+    }
+}
+
+/// Takes any value in fields that are passed over: of what they are only the description is left.
+fn pass_over(fields: &mut Schema, names: [&str; 2]) {
+    let properties = fields.get_mut("properties").expect("a struct has properties");
+    for name in names {
+        properties[name] = json!({"description": properties[name]["description"]});
     }
 }
 

@@ -8,7 +8,7 @@ use ledger_event::{IdError, Kind, Position, RecordedEvent, SubscriptionId, Works
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
-use utoipa::openapi::{OpenApi, Ref};
+use utoipa::openapi::{ObjectBuilder, OpenApi, Ref, Type};
 use utoipa::{IntoParams, IntoResponses, OpenApi as _};
 
 use crate::DEFAULT_FOLLOWERS_MAX;
@@ -73,7 +73,7 @@ impl IntoParams for FeedParameters {
         let reach = "Only events of this one; that of the token, when the token is for one.";
         let from = "The first position that is wanted. A follower that does not say begins after what is there.";
         let last_seen = "Of a follower: the position of the last event that it has seen, which browsers send by \
-                         themselves. It wins over `from`, and cannot be beyond the end of the log.";
+                         themselves. It wins over `from`, and cannot be beyond the end of the log. A page passes over it.";
         let limit = "Most events of a page. A page also ends after about 4 MiB, or when much of the log was looked \
                      through for few events. It does not bound a follower.";
         let positions = |min: u64| openapi::integer_schema(min..=POSITION_MAX, None);
@@ -82,14 +82,14 @@ impl IntoParams for FeedParameters {
             openapi::query("limit", limit)
                 .schema(Some(openapi::integer_schema(1..=LIMIT_MAX, Some(LIMIT_DEFAULT))))
                 .build(),
-            openapi::query("workspace_id", reach).schema(Some(Ref::new(openapi::reference::<WorkspaceId>()))).build(),
-            openapi::query("subscription_id", reach)
-                .schema(Some(Ref::new(openapi::reference::<SubscriptionId>())))
-                .build(),
+            openapi::query_id::<WorkspaceId>("workspace_id", reach),
+            openapi::query_id::<SubscriptionId>("subscription_id", reach),
             openapi::query("kind", "Only events of this kind.")
                 .schema(Some(Ref::new(openapi::reference::<Kind>())))
                 .build(),
-            openapi::header("Last-Event-ID", last_seen).schema(Some(positions(0))).build(),
+            openapi::header("Last-Event-ID", last_seen)
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+                .build(),
         ]
     }
 }

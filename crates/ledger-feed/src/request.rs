@@ -36,8 +36,8 @@ impl FeedRequest {
         let limit = parameters.integer("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
         let limit = usize::try_from(limit).expect("a page is at most 10 000 events");
         let named = Filter {
-            workspace_id: parameters.id("workspace_id")?,
-            subscription_id: parameters.id("subscription_id")?,
+            workspace_id: parameters.non_empty_id("workspace_id")?,
+            subscription_id: parameters.non_empty_id("subscription_id")?,
             kind: parameters.get("kind")?.map(kind).transpose()?,
         };
         Ok(Self { from, limit, filter: within_reach(named, caller)? })

@@ -4,9 +4,8 @@ use ledger_auth::openapi::{self, Answers, NOT_FRESH, Refusals, Schemas};
 use ledger_auth::{Forbidden, ParameterError, Problem, Scope, WorkspaceError, integer};
 use ledger_event::{Position, SubscriptionId, WorkspaceId};
 use ledger_views::WaitTimeout;
-use schemars::JsonSchema;
+use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{Parameter, ParameterIn};
-use utoipa::openapi::{OpenApi, Ref};
 use utoipa::{IntoParams, IntoResponses, OpenApi as _};
 
 use crate::answer::AnswerError;
@@ -36,11 +35,6 @@ pub fn add_schemas(schemas: &mut Schemas) {
     schemas.add_written::<Problem>();
 }
 
-/// An id in the query.
-pub(crate) fn id<T: JsonSchema>(name: &str, description: &str) -> Parameter {
-    openapi::query(name, description).schema(Some(Ref::new(openapi::reference::<T>()))).build()
-}
-
 /// What a page is asked for with.
 pub(crate) fn paging(limit_max: u64, limit_default: u64) -> [Parameter; 2] {
     let limit = openapi::integer_schema(1..=limit_max, Some(limit_default));
@@ -63,8 +57,10 @@ pub(crate) struct WaitingParameters;
 
 impl IntoParams for WaitingParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let workspace =
-            id::<WorkspaceId>("workspace_id", "The workspace. It may be left out with a token that is for one.");
+        let workspace = openapi::query_id::<WorkspaceId>(
+            "workspace_id",
+            "The workspace. It may be left out with a token that is for one.",
+        );
         let [limit, offset] = paging(waiting::LIMIT_MAX, waiting::LIMIT_DEFAULT);
         vec![workspace, limit, offset, openapi::min_position()]
     }

@@ -4,25 +4,25 @@ use ledger_auth::openapi::{self, Answers, FAULT, FORBIDDEN, NO_TOKEN, NOT_FRESH,
 use ledger_auth::{AuthError, Forbidden, Scope, integer};
 use ledger_event::{SubscriptionId, WorkspaceId};
 use serde_json::{Value, json};
-use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{Ref, Required};
 use utoipa::{IntoParams, IntoResponses};
 
 use super::error::{ErrorBody, HistoryError, fault};
 use super::request::{LIMIT_DEFAULT, LIMIT_MAX};
 use crate::answer::AnswerError;
-use crate::openapi::{id, not_fresh, paging};
+use crate::openapi::{not_fresh, paging};
 
 /// What the history is asked for with.
 pub(crate) struct HistoryParameters;
 
 impl IntoParams for HistoryParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let mut workspace = id::<WorkspaceId>("workspace_id", "The workspace.");
-        workspace.required = Required::True;
+        let workspace = openapi::query("workspace_id", "The workspace.").required(Required::True);
+        let workspace = workspace.schema(Some(Ref::new(openapi::reference::<WorkspaceId>()))).build();
         let subscription = "The subscription; without it the deliveries of the whole workspace are listed, which a \
                             token for one subscription may not see.";
-        let subscription = id::<SubscriptionId>("subscription_id", subscription);
+        let subscription = openapi::query_id::<SubscriptionId>("subscription_id", subscription);
         let [limit, offset] = paging(LIMIT_MAX, LIMIT_DEFAULT);
         vec![workspace, subscription, limit, offset, openapi::min_position()]
     }

@@ -5,25 +5,25 @@ use ledger_auth::openapi::{self, Answers, FAULT, FORBIDDEN, NO_TOKEN, NOT_FRESH,
 use ledger_auth::{AuthError, Forbidden, Scope, WorkspaceError};
 use ledger_event::limits::ID_MAX_BYTES;
 use ledger_event::{SubscriptionId, WorkspaceId};
-use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{Ref, Required};
 use utoipa::{IntoParams, IntoResponses};
 
 use super::error::{DetailBody, FaultsBody, StatsError, fault};
 use super::request::parse_webhook_id;
 use crate::answer::AnswerError;
-use crate::openapi::{id, not_fresh};
+use crate::openapi::not_fresh;
 
 /// What the stats are asked for with.
 pub(crate) struct StatsParameters;
 
 impl IntoParams for StatsParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let mut webhook = id::<SubscriptionId>("webhook_id", "The webhook: what events call the subscription.");
-        webhook.parameter_in = ParameterIn::Path;
-        webhook.required = Required::True;
+        let webhook = openapi::query("webhook_id", "The webhook: what events call the subscription.");
+        let webhook = webhook.parameter_in(ParameterIn::Path).required(Required::True);
+        let webhook = webhook.schema(Some(Ref::new(openapi::reference::<SubscriptionId>()))).build();
         let workspace = "The workspace. It may be left out with a token that is for one.";
-        vec![webhook, id::<WorkspaceId>("workspace_id", workspace), openapi::min_position()]
+        vec![webhook, openapi::query_id::<WorkspaceId>("workspace_id", workspace), openapi::min_position()]
     }
 }
 
