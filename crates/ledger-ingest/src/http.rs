@@ -19,10 +19,9 @@ use ledger_auth::openapi::reference;
 use ledger_auth::{Caller, LEDGER_POSITION, Problem, Scope, Tokens};
 use ledger_event::limits::{REQUEST_MAX_BYTES, REQUEST_MAX_EVENTS};
 use ledger_event::{CloudEvent, EventDraft, Position, Timestamp};
-use ledger_log::{AppendError, Appended};
+use ledger_log::{Append, AppendError, Appended};
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::decode::{Encoding, UnpackError};
@@ -134,22 +133,14 @@ impl IngestHttp {
     ),
 )]
 async fn append_events(State(state): State<IngestHttp>, request: Request) -> Result<Response, Problem> {
-    let received = receive(&state, request).await.inspect_err(|_| state.ingest.counters().add_refused())?;
-    let workspace_id = received.caller.workspace().cloned();
-    let append = state.ingest.append(workspace_id, received.drafts);
+    let prepared = receive(&state, request).await.inspect_err(|_| state.ingest.counters().add_refused())?;
+    let append = state.ingest.append_prepared(prepared);
     let appended = timeout(state.options.request_timeout, append).await.map_err(|_| append_timed_out())?;
     Ok(answer(&appended.map_err(problem_of)?))
 }
 
-/// A request that may be appended, and the memory it takes.
-struct Received {
-    caller: Caller,
-    drafts: Vec<EventDraft>,
-    _room: Taken,
-    _large: Option<OwnedSemaphorePermit>,
-}
-
-async fn receive(state: &IngestHttp, request: Request) -> Result<Received, Problem> {
+/// Takes a request in, up to what waits for the log.
+async fn receive(state: &IngestHttp, request: Request) -> Result<Append, Problem> {
     let (parts, body) = request.into_parts();
     let authenticate = || -> Result<Caller, Problem> {
         let caller = state.tokens.authenticate(&parts.headers, (state.options.now)())?;
@@ -166,10 +157,24 @@ async fn receive(state: &IngestHttp, request: Request) -> Result<Received, Probl
     // A token may have been revoked while the body came in.
     let caller = authenticate()?;
     let (body, room) = unpack(state, encoding, body, room).await?;
-    let large = if body.len() < LARGE_MIN_BYTES { None } else { Some(state.room.large().await) };
-    let drafts = parse(format, body).await?;
-    authorize(&caller, &drafts)?;
-    Ok(Received { caller, drafts, _room: room, _large: large })
+    let (ingest, is_large) = (state.ingest.clone(), body.len() >= LARGE_MIN_BYTES);
+    let read = move || {
+        let drafts = parse_request(format, &body).map_err(problem_of_request)?;
+        // What was parsed is what takes memory now, and what waits for the log is bounded there.
+        drop((body, room));
+        authorize(&caller, &drafts)?;
+        ingest.prepare(caller.workspace().cloned(), drafts).map_err(problem_of)
+    };
+    if !is_large {
+        return read();
+    }
+    let turn = state.room.large().await;
+    off_the_runtime(move || {
+        let prepared = read();
+        drop(turn);
+        prepared
+    })
+    .await
 }
 
 fn answer(appended: &Appended) -> Response {
@@ -266,13 +271,6 @@ async fn unpack(
         Ok((unpacked, room))
     })
     .await
-}
-
-async fn parse(format: RequestFormat, body: Vec<u8>) -> Result<Vec<EventDraft>, Problem> {
-    if body.len() < LARGE_MIN_BYTES {
-        return parse_request(format, &body).map_err(problem_of_request);
-    }
-    off_the_runtime(move || parse_request(format, &body).map_err(problem_of_request)).await
 }
 
 async fn off_the_runtime<T: Send + 'static>(

@@ -70,19 +70,16 @@ impl Ingest {
         workspace_id: Option<WorkspaceId>,
         drafts: Vec<EventDraft>,
     ) -> Result<Appended, IngestError> {
-        let result = self.try_append(workspace_id, drafts).await;
-        match &result {
-            Ok(appended) => self.counters.add(appended.appended, appended.duplicates),
-            Err(_) => self.counters.add_refused(),
-        }
-        result
+        let prepared = self.prepare(workspace_id, drafts).inspect_err(|_| self.counters.add_refused())?;
+        self.append_prepared(prepared).await
     }
 
-    async fn try_append(
-        &self,
-        workspace_id: Option<WorkspaceId>,
-        drafts: Vec<EventDraft>,
-    ) -> Result<Appended, IngestError> {
+    /// Completes, checks and encodes the events of one request: what of an append needs a processor and no log.
+    ///
+    /// # Errors
+    ///
+    /// When an event is not complete, or a count is out of bounds. Such a request is not counted as refused yet.
+    pub fn prepare(&self, workspace_id: Option<WorkspaceId>, drafts: Vec<EventDraft>) -> Result<Append, IngestError> {
         if drafts.is_empty() {
             return Err(IngestError::NoEvents);
         }
@@ -96,7 +93,21 @@ impl Ingest {
             let event = draft.complete(&completion, new_id).map_err(|source| IngestError::Field { index, source })?;
             events.push(event);
         }
-        Ok(self.log.append(Append::new(events)).await?)
+        Ok(Append::new(events))
+    }
+
+    /// Appends what was prepared: all or none.
+    ///
+    /// # Errors
+    ///
+    /// When the log does not take it.
+    pub async fn append_prepared(&self, prepared: Append) -> Result<Appended, IngestError> {
+        let result = self.log.append(prepared).await;
+        match &result {
+            Ok(appended) => self.counters.add(appended.appended, appended.duplicates),
+            Err(_) => self.counters.add_refused(),
+        }
+        Ok(result?)
     }
 
     /// What became of events since the start.
