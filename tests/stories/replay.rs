@@ -57,7 +57,7 @@ async fn views_that_are_made_anew_say_the_same_and_the_check_counts_them() {
     let checked = replay(&ledger, "--check").expect_code(0);
     let identical = "identical: 125 rows at position 121 (41 deliveries, the stats of 2 subscriptions, 81 entries of 4";
     assert!(checked.stdout.starts_with(identical), "{}", checked.stdout);
-    assert_eq!(left_beside(&ledger), ["FORMAT", "log", "tokens.toml", "views"]);
+    assert_eq!(left_beside(&ledger), ["FORMAT", "head.key", "log", "tokens.toml", "views"]);
 
     let server = ledger.serve().await;
     assert_eq!(Dump::of(&server.client(&token), "ws_1").await, before);
@@ -206,7 +206,7 @@ async fn a_damaged_log_is_named_by_position_and_leaves_the_old_views() {
     damage::flip_byte_of_chunk(&log, 1);
     let refused = replay(&ledger, "").expect_code(1);
     assert!(refused.stderr.contains("position 1 is damaged"), "{}", refused.stderr);
-    assert_eq!(left_beside(&ledger), ["FORMAT", "log", "tokens.toml", "views"]);
+    assert_eq!(left_beside(&ledger), ["FORMAT", "head.key", "log", "tokens.toml", "views"]);
     fs::remove_dir_all(&log).expect("it is in a folder of its own");
     fs::rename(whole, log).expect("they are on one disk");
     let server = ledger.serve().await;

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::commands::checkpoint::CheckpointArgs;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::deliveries::DeliveriesArgs;
 use crate::commands::export::ExportArgs;
@@ -67,6 +68,15 @@ Examples:
 
 The old views stay until the new ones are whole: an interrupted replay changes nothing.
 A server goes on serving meanwhile; it wants a token for all workspaces with the scope admin.";
+
+const CHECKPOINT_EXAMPLES: &str = "\
+Examples:
+  hookledger checkpoint --url http://127.0.0.1:8080 --token hl_… > 2026-01-15.checkpoint
+  hookledger checkpoint --data-dir ./data --verifier-key > ledger.vkey
+  hookledger verify --data-dir ./data --checkpoint 2026-01-15.checkpoint --verifier-key \"$(cat ledger.vkey)\"
+
+A checkpoint is a C2SP signed note (Ed25519) of the head: its position, and the hash of the
+chain there. Keep checkpoints where the ledger cannot change them.";
 
 const STATUS_EXAMPLES: &str = "\
 Examples:
@@ -163,6 +173,9 @@ pub(crate) enum Command {
     /// Prove that the log is whole, from its first event to its head
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
+    /// Write the head of the log as a signed note, to be verified later
+    #[command(after_help = CHECKPOINT_EXAMPLES)]
+    Checkpoint(CheckpointArgs),
     /// Make the views anew from the log, or compare them with it
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),

@@ -125,6 +125,11 @@ impl DataDir {
         self.path.join("tokens.toml")
     }
 
+    /// The key that signs the heads of the log.
+    pub(crate) fn head_key(&self) -> PathBuf {
+        self.path.join("head.key")
+    }
+
     /// The folder itself.
     pub(crate) fn path(&self) -> &Path {
         &self.path

@@ -4,7 +4,8 @@
 //!
 //! - [`cli`] and [`settings`] say what can be asked for, [`config_file`] lays a file under flags and variables;
 //! - [`target`] is the ledger that a tool works on: a folder, or a server that [`client`] asks;
-//! - [`data_dir`] is the folder that holds a ledger, [`tokens_file`] the tokens in it, [`tool`] what tools open of it;
+//! - [`data_dir`] is the folder that holds a ledger, [`tokens_file`] the tokens in it, [`head_key`]
+//!   the key that signs its heads, [`tool`] what tools open of it;
 //! - [`commands`] has one file per command; [`server`] is what `serve` runs, [`demo`] what `demo` does.
 //!
 //! It exits with 0 when the command was done, 1 when it failed, 2 when it was not understood, 130 when it was
@@ -20,6 +21,7 @@ mod config_file;
 mod data_dir;
 mod demo;
 mod durable;
+mod head_key;
 mod interrupt;
 mod output;
 mod progress;
@@ -72,6 +74,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Status(args) => on_runtime(commands::status::run(args)),
         Command::Stats(args) => on_runtime(commands::stats::run(args)),
         Command::Deliveries(args) => on_runtime(commands::deliveries::run(args)),
+        Command::Checkpoint(args) => on_runtime(commands::checkpoint::run(args)),
         Command::Completions(args) => commands::completions::run(&args),
         Command::Man(args) => commands::man::run(&args),
         Command::Demo(args) => on_runtime(demo::run(args)),

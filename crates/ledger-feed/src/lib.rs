@@ -1,4 +1,5 @@
-//! The log over HTTP: `GET /v1/events` reads it from a position, or follows it.
+//! The log over HTTP: `GET /v1/events` reads it from a position, or follows it; `GET /v1/log/checkpoint` is its head,
+//! signed.
 //!
 //! A request is walked through in a few steps: token and scope, form of the answer (`Accept`), parameters, reach, one
 //! scan of the log. An answer is a page (NDJSON or JSON) or, as `text/event-stream`, the live tail.
@@ -17,6 +18,7 @@
 
 mod accept;
 mod body;
+mod checkpoint;
 mod error;
 mod filter;
 mod follow;
@@ -39,7 +41,7 @@ use http::{HeaderMap, HeaderName};
 use ledger_auth::openapi::reference;
 use ledger_auth::{Scope, Tokens};
 use ledger_event::{RecordedEvent, Timestamp};
-use ledger_log::EventLog;
+use ledger_log::{EventLog, HeadSigner};
 use tokio::sync::watch;
 
 use self::accept::Form;
@@ -66,11 +68,14 @@ pub struct FeedOptions {
     /// Ends every follower once it holds `true`, or its sender is gone: an answer that goes on for ever would
     /// otherwise hold up the end of the server.
     pub stopping: watch::Receiver<bool>,
+    /// Signs the head of the log.
+    pub signer: HeadSigner,
 }
 
 /// The log over HTTP. Clones share its bounds.
 #[derive(Clone)]
 pub struct Feed {
+    log: Arc<dyn EventLog>,
     tokens: Tokens,
     options: FeedOptions,
     scanner: Scanner,
@@ -82,12 +87,15 @@ impl Feed {
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>, tokens: Tokens, options: FeedOptions) -> Self {
         let room = Room::new(options.followers_max);
-        Self { tokens, options, scanner: Scanner::new(log), room }
+        Self { tokens, options, scanner: Scanner::new(Arc::clone(&log)), room, log }
     }
 
-    /// The routes of the feed: `GET /v1/events`.
+    /// The routes of the feed: `GET /v1/events` and `GET /v1/log/checkpoint`.
     pub fn router(self) -> Router {
-        Router::new().route("/v1/events", get(get_events)).with_state(self)
+        Router::new()
+            .route("/v1/events", get(get_events))
+            .route("/v1/log/checkpoint", get(checkpoint::get_checkpoint))
+            .with_state(self)
     }
 }
 

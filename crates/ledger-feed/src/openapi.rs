@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use ledger_auth::openapi::{self, Answers, Refusals, Schemas};
 use ledger_auth::{ParameterError, Problem, Scope, integer};
 use ledger_event::{IdError, Kind, Position, RecordedEvent, SubscriptionId, WorkspaceId};
+use ledger_log::{ChainHash, Head, HeadSigner, LedgerId, LogIdentity};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -16,11 +17,11 @@ use crate::accept::NotAcceptable;
 use crate::error::FeedError;
 use crate::request::{LIMIT_DEFAULT, LIMIT_MAX, POSITION_MAX};
 
-/// The operation of the feed.
+/// The operations of the feed.
 #[must_use]
 pub fn operations() -> OpenApi {
     #[derive(utoipa::OpenApi)]
-    #[openapi(paths(crate::get_events))]
+    #[openapi(paths(crate::get_events, crate::checkpoint::get_checkpoint))]
     struct FeedSide;
 
     FeedSide::openapi()
@@ -118,6 +119,22 @@ impl IntoResponses for FeedRefusals {
             .with_fault()
             .into_answers()
     }
+}
+
+/// Why there is no checkpoint.
+pub(crate) struct CheckpointRefusals;
+
+impl IntoResponses for CheckpointRefusals {
+    fn responses() -> Answers {
+        Refusals::of_caller(Scope::Read).with_fault().into_answers()
+    }
+}
+
+/// A signed head.
+pub(crate) fn checkpoint() -> String {
+    let identity = LogIdentity { ledger_id: LedgerId([0x5e; 16]), partition: 0 };
+    let head = Head { position: Position::new(970), hash: ChainHash([7; 32]) };
+    HeadSigner::new(&[1; 32], &identity).sign(head)
 }
 
 /// A recorded event.

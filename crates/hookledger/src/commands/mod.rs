@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod checkpoint;
 pub(crate) mod completions;
 pub(crate) mod deliveries;
 pub(crate) mod export;

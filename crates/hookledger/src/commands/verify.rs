@@ -1,13 +1,16 @@
 //! `verify`: whether the log is whole.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 use ledger_event::{Position, Timestamp};
-use ledger_log::{ChainHash, Chunk, Head};
+use ledger_log::{ChainHash, Chunk, EventLog, Head, SignedHead, VerifierKey};
 use ledger_views::{Checkpoint, Views, ViewsError};
 
+use crate::head_key;
 use crate::output;
 use crate::progress::Progress;
 use crate::settings::Location;
@@ -22,6 +25,14 @@ pub(crate) struct VerifyArgs {
     /// A head that an earlier run printed: the log must still hold everything up to it, unchanged
     #[arg(long, value_name = "POSITION:HASH")]
     head: Option<KnownHead>,
+
+    /// A file that `checkpoint` wrote: the log must still hold everything up to there, unchanged
+    #[arg(long, value_name = "FILE", conflicts_with = "head")]
+    checkpoint: Option<PathBuf>,
+
+    /// The key that the checkpoint was signed with, as `checkpoint --verifier-key` printed it; without it, the ledger's own
+    #[arg(long, value_name = "KEY", requires = "checkpoint")]
+    verifier_key: Option<VerifierKey>,
 }
 
 /// A head as `verify` prints it.
@@ -57,13 +68,30 @@ struct Walked {
 /// Runs the command.
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
     let tool = Tool::open(&args.location.data_dir)?;
+    let known = match &args.checkpoint {
+        Some(path) => Some(signed_head(&tool, path, args.verifier_key.as_ref())?),
+        None => args.head,
+    };
     let views = tool.views();
     let checkpoint = match &views {
         Some(Ok(Views { reader, .. })) => Some(reader.checkpoint()),
         Some(Err(_)) | None => None,
     };
-    let walked = walk(&tool, args.head, checkpoint).with_context(|| tool.data_dir().log().display().to_string())?;
-    output::print(&report(&walked, args.head, views.as_ref()))
+    let walked = walk(&tool, known, checkpoint).with_context(|| tool.data_dir().log().display().to_string())?;
+    output::print(&report(&walked, known, views.as_ref()))
+}
+
+/// The head in the file of a checkpoint, once its signature is found to be right.
+fn signed_head(tool: &Tool, path: &Path, key: Option<&VerifierKey>) -> anyhow::Result<KnownHead> {
+    let note = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let identity = tool.require_log()?.identity();
+    let key = match key {
+        Some(key) => key.clone(),
+        None => head_key::signer(tool.data_dir(), &identity)?.verifier_key(),
+    };
+    let signed = SignedHead::read(&note, &key).with_context(|| path.display().to_string())?;
+    ensure!(signed.identity == identity, "{} is of another ledger's log", path.display());
+    Ok(KnownHead(signed.head))
 }
 
 fn walk(tool: &Tool, known: Option<KnownHead>, seen: Option<Checkpoint>) -> anyhow::Result<Walked> {

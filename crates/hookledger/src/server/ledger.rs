@@ -6,19 +6,21 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use ledger_event::{ErrorChain, Position};
 use ledger_ingest::{Ingest, IngestOptions};
-use ledger_log::{Clock, EventLog, SledLog, SledLogOptions};
+use ledger_log::{Clock, EventLog, HeadSigner, SledLog, SledLogOptions};
 use ledger_projector::{Projector, ProjectorHandle, RebuildParts, Rebuilder};
 use ledger_views::{ReadModel, Views, ViewsOptions};
 use tokio::task::spawn_blocking;
 
 use crate::clock;
 use crate::data_dir::DataDir;
+use crate::head_key;
 use crate::output;
 use crate::settings::ServeSettings;
 
 /// A ledger at work.
 pub(crate) struct Ledger {
     pub(crate) log: Arc<SledLog>,
+    pub(crate) signer: HeadSigner,
     pub(crate) views: ReadModel,
     pub(crate) ingest: Ingest,
     pub(crate) projector: ProjectorHandle,
@@ -49,6 +51,7 @@ impl Ledger {
         let dir = views_dir.clone();
         let opened = spawn_blocking(move || open_parts(options, &dir, views_options)).await;
         let (log, views, projector) = opened.context("opening the ledger failed")??;
+        let signer = head_key::signer(data_dir, &log.identity())?;
         let opened_at = OpenedAt { head: log.head().position, views: views.position() };
         let ingest_options = IngestOptions { text_cut_bytes: settings.text_cut_bytes, now: clock::now };
         let ingest = Ingest::new(log.clone(), ingest_options);
@@ -63,7 +66,7 @@ impl Ledger {
         });
         // Ends with the projector.
         drop(tokio::spawn(rebuilder.clone().mend(projector.failure())));
-        Ok(Self { log, views, ingest, projector, rebuilder, opened_at })
+        Ok(Self { log, signer, views, ingest, projector, rebuilder, opened_at })
     }
 
     /// The last durable position.

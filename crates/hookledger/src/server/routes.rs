@@ -45,6 +45,7 @@ pub(crate) fn router(
         followers_max: (settings.max_connections / 2).clamp(1, DEFAULT_FOLLOWERS_MAX),
         stall_timeout: settings.request_timeout(),
         stopping,
+        signer: ledger.signer.clone(),
     };
     let feed = Feed::new(ledger.log.clone(), tokens.clone(), feed_options);
     let query = QueryHttp::new(ledger.views.clone(), tokens.clone(), clock::now);

@@ -14,7 +14,7 @@ use ledger_event::{
     EventType, JsonText, MaxAttempts, SubscriptionId, Timestamp, WorkspaceId,
 };
 use ledger_feed::{Feed, FeedOptions, LEDGER_NEXT_POSITION};
-use ledger_log::{Append, EventLog, MemoryLog};
+use ledger_log::{Append, EventLog, HeadSigner, MemoryLog};
 use serde_json::Value;
 use tokio::sync::watch;
 use tower::ServiceExt;
@@ -56,8 +56,13 @@ impl Fixture {
     pub(crate) fn with_clock(now: fn() -> Timestamp) -> Self {
         let (log, tokens) = (Arc::new(MemoryLog::new()), Tokens::default());
         let (stopping, is_stopping) = watch::channel(false);
-        let options =
-            FeedOptions { now, followers_max: FOLLOWERS_MAX, stall_timeout: STALL_TIMEOUT, stopping: is_stopping };
+        let options = FeedOptions {
+            now,
+            followers_max: FOLLOWERS_MAX,
+            stall_timeout: STALL_TIMEOUT,
+            stopping: is_stopping,
+            signer: HeadSigner::new(&[1; 32], &log.identity()),
+        };
         let feed = Feed::new(log.clone(), tokens.clone(), options);
         let mut fixture = Self { log, tokens, stopping, feed, token: String::new() };
         fixture.token = fixture.token(Reach::All, Scope::Read);
