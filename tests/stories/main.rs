@@ -17,6 +17,7 @@ mod export;
 mod feed;
 mod fixtures;
 mod freshness;
+mod full_disk;
 mod history;
 mod history_checks;
 mod ingest;

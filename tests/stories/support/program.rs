@@ -20,7 +20,12 @@ pub(crate) struct Outcome {
 
 impl Program {
     pub(crate) fn new<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
-        let mut command = Command::new(binary());
+        Self::of(binary(), arguments)
+    }
+
+    /// A call of another program, under which ours runs.
+    pub(crate) fn of<A: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = A>) -> Self {
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars_os().filter(|(name, _)| starts_with(name, &["HOOKLEDGER_"])) {
             command.env_remove(name);
         }
