@@ -17,6 +17,7 @@
 mod chain;
 mod chunk_codec;
 mod clock;
+mod cold;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod event_log;
@@ -32,14 +33,16 @@ mod window;
 
 pub use chunk_codec::EncodedChunk;
 pub use clock::Clock;
+pub use cold::{NewSegment, SealedSegment, segment_path};
 pub use event_log::{
     Append, AppendError, Appended, BoxError, ChainHash, Chunk, EventLog, Head, LogError, PendingAppend,
 };
 pub use identity::{LedgerId, LogIdentity};
 pub use memory_log::{MemoryLog, MemoryLogOptions};
-pub use segment::{SegmentFooter, SegmentHeader, SegmentReader, SegmentWriter};
+pub use segment::{FrameReader, SegmentFooter, SegmentHeader, SegmentReader, SegmentWriter};
 pub use sled_log::{
-    DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_IDEMPOTENCE_WINDOW_EVENTS,
-    DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS, SledLog, SledLogOptions,
+    DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_HOT_MAX_BYTES,
+    DEFAULT_IDEMPOTENCE_WINDOW_EVENTS, DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS,
+    DEFAULT_SEGMENT_TARGET_BYTES, Sealing, SledLog, SledLogOptions,
 };
 pub use verify::{Chain, ChainWalk, verify};

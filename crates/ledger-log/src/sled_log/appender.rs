@@ -8,7 +8,6 @@ use tokio::sync::oneshot;
 use super::Shared;
 use super::disk::Disk;
 use super::guard::{guarded, panic_text};
-use super::read;
 use crate::chain::ChunkSeed;
 use crate::chunk_codec::ChunkEncoder;
 use crate::clock::Clock;
@@ -60,7 +59,7 @@ impl Appender {
         let start = self.sequencer.window_start();
         let mut position = start.max(self.shared.oldest()?);
         while position <= head {
-            let chunk = read::chunk_at(&self.shared.chunks, position, head)?;
+            let chunk = self.shared.chunk_at(position, head)?;
             for (index, stored) in chunk.events.iter().enumerate() {
                 let at = chunk.first.plus(index as u64);
                 if at < start {

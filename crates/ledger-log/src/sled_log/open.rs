@@ -12,6 +12,7 @@ use super::SledLogOptions;
 use super::disk::{Disk, SledDisk};
 use super::guard::guarded;
 use super::read;
+use crate::cold::Catalog;
 use crate::event_log::{BoxError, ChainHash, Head, LogError};
 use crate::identity::LogIdentity;
 use crate::parts;
@@ -34,6 +35,7 @@ const META_KEY: &[u8] = b"log";
 /// A log, opened and checked.
 pub(super) struct Opened {
     pub(super) chunks: Tree,
+    pub(super) cold: Catalog,
     pub(super) disk: SledDisk,
     pub(super) identity: LogIdentity,
     pub(super) head: Head,
@@ -43,16 +45,31 @@ pub(super) struct Opened {
 
 /// Opens the log in `options.dir`, or makes an empty one. When it returns, all that it found is durable.
 pub(super) fn open(options: &SledLogOptions) -> Result<Opened, LogError> {
+    let cold = Catalog::open(&options.segments_dir)?;
+    see_that_the_hot_tier_is_there(options, &cold)?;
     let created = create_dirs(&options.dir).map_err(|error| LogError::Open(error.into()))?;
     let (db, chunks, meta) = open_trees(options).map_err(LogError::Open)?;
-    let identity = read_or_make_identity(&meta, &chunks)?;
+    let identity = read_or_make_identity(&meta, &chunks, &cold)?;
     discard_torn_tail(&chunks)?;
-    let (head, recorded_at) = find_head(&chunks, &identity)?;
+    let (head, recorded_at) = find_head(&chunks, &identity, &cold)?;
+    see_that_the_tiers_meet(&chunks, head, &cold)?;
     // What a killed process wrote may be in the machine's memory only, and is about to be served.
     let mut disk = SledDisk::open(&options.dir, &db, &chunks).map_err(LogError::Open)?;
     guarded(|| disk.sync()).flatten().map_err(LogError::Open)?;
     sync_files(&options.dir, &created).map_err(|error| LogError::Open(error.into()))?;
-    Ok(Opened { chunks, disk, identity, head, recorded_at })
+    Ok(Opened { chunks, cold, disk, identity, head, recorded_at })
+}
+
+/// A log that has segments has a hot tier: an empty one must not be made in its place.
+fn see_that_the_hot_tier_is_there(options: &SledLogOptions, cold: &Catalog) -> Result<(), LogError> {
+    let is_there = options.dir.join("db").try_exists().map_err(|error| LogError::Open(error.into()))?;
+    match cold.end().position {
+        end if end > Position::START && !is_there => {
+            let reason = format!("{} is missing, and segments up to position {end} are there", options.dir.display());
+            Err(LogError::TiersApart { reason })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes the directory and those above it; returns the ones that were not there.
@@ -109,9 +126,20 @@ fn open_released(config: &sled::Config) -> sled::Result<Db> {
     }
 }
 
-fn read_or_make_identity(meta: &Tree, chunks: &Tree) -> Result<LogIdentity, LogError> {
+fn read_or_make_identity(meta: &Tree, chunks: &Tree, cold: &Catalog) -> Result<LogIdentity, LogError> {
     let stored = guarded(|| meta.get(META_KEY)).and_then(|stored| Ok(stored?)).map_err(LogError::Open)?;
-    let Some(stored) = stored else { return make_identity(meta, chunks).map_err(LogError::Open) };
+    let apart = |reason: &str| Err(LogError::TiersApart { reason: reason.to_owned() });
+    match (stored, cold.identity()) {
+        (None, None) => make_identity(meta, chunks).map_err(LogError::Open),
+        (None, Some(_)) => apart("it is empty, and there are segments"),
+        (Some(stored), sealed) => match parse_identity(&stored)? {
+            identity if sealed.is_none_or(|sealed| sealed == identity) => Ok(identity),
+            _ => apart("they are of two logs"),
+        },
+    }
+}
+
+fn parse_identity(stored: &[u8]) -> Result<LogIdentity, LogError> {
     let Some((format, rest)) = stored.split_first_chunk::<4>() else {
         return Err(LogError::Open("the record of its format is damaged".into()));
     };
@@ -152,9 +180,13 @@ fn discard_torn_tail(chunks: &Tree) -> Result<(), LogError> {
 }
 
 /// Where the log ends, by its last chunk, which must be whole, have the hash of its content and follow
-/// the chunk before it.
-fn find_head(chunks: &Tree, identity: &LogIdentity) -> Result<(Head, Timestamp), LogError> {
+/// the chunk before it, where that one is in sled alone.
+fn find_head(chunks: &Tree, identity: &LogIdentity, cold: &Catalog) -> Result<(Head, Timestamp), LogError> {
     let Some(first) = last_chunk(chunks)? else {
+        if cold.end().position > Position::START {
+            let reason = format!("it is empty, and segments up to position {} are there", cold.end().position);
+            return Err(LogError::TiersApart { reason });
+        }
         let start = Timestamp::from_micros(0).expect("1970 is within the bounds");
         return Ok((Head { position: Position::START, hash: ChainHash::START }, start));
     };
@@ -167,9 +199,7 @@ fn find_head(chunks: &Tree, identity: &LogIdentity) -> Result<(Head, Timestamp),
             false => damaged("it is the first chunk, and says that one came before"),
         };
     }
-    // The chunk before may have left sled for a segment.
-    let oldest = first_chunk(chunks)?;
-    if oldest < Some(first) {
+    if before > cold.end().position {
         let previous = read::chunk_at(chunks, before, chunk.last())?;
         if previous.hash != chunk.previous {
             return damaged("it does not follow the chunk before it");
@@ -178,9 +208,34 @@ fn find_head(chunks: &Tree, identity: &LogIdentity) -> Result<(Head, Timestamp),
     Ok((chunk.head(), chunk.recorded_at))
 }
 
-fn first_chunk(chunks: &Tree) -> Result<Option<Position>, LogError> {
-    let key = guarded(|| chunks.first()).and_then(|first| Ok(first?)).map_err(LogError::Open)?;
-    key.map(|(key, _)| Ok(read::part_key(Position::START, &key)?.first)).transpose()
+/// Sees that sled goes on where the segments end: nothing is missing between them, and it is one chain.
+///
+/// Chunks before that end are in sled too, or not: they are read from the segments.
+fn see_that_the_tiers_meet(chunks: &Tree, head: Head, cold: &Catalog) -> Result<(), LogError> {
+    let end = cold.end();
+    if head.position < end.position {
+        let reason = format!("it ends at position {}, and the segments at position {}", head.position, end.position);
+        return Err(LogError::TiersApart { reason });
+    }
+    if head.position == end.position {
+        return match head.hash == end.hash {
+            true => Ok(()),
+            false => Err(LogError::TiersApart { reason: format!("they have two chunks that end at {}", end.position) }),
+        };
+    }
+    let next = end.position.next();
+    let first = read::first_of_chunk_at(chunks, next)?;
+    if first != next {
+        let reason = format!("no chunk begins there, where the segments end; the one that holds it begins at {first}");
+        return Err(LogError::Damaged { position: next, reason });
+    }
+    // A chunk that cannot be read is told to its readers; the others can be served meanwhile.
+    match read::encoded_chunk_at(chunks, next).and_then(|chunk| chunk.decode()) {
+        Ok(chunk) if chunk.previous != end.hash => {
+            Err(LogError::TiersApart { reason: format!("the chunk at position {next} follows another one") })
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn last_chunk(chunks: &Tree) -> Result<Option<Position>, LogError> {

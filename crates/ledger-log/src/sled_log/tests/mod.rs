@@ -4,6 +4,7 @@ mod crashing;
 mod damage;
 mod failing;
 mod queueing;
+mod sealing;
 
 use std::fs;
 use std::path::Path;
