@@ -25,6 +25,7 @@ mod identity;
 mod memory_log;
 mod parts;
 mod queue;
+mod restore;
 mod segment;
 mod sequencer;
 mod sled_log;
@@ -33,16 +34,17 @@ mod window;
 
 pub use chunk_codec::EncodedChunk;
 pub use clock::Clock;
-pub use cold::{NewSegment, SealedSegment, segment_path};
+pub use cold::{NewSegment, SealedSegment, segment_path, tail_path};
 pub use event_log::{
     Append, AppendError, Appended, BoxError, ChainHash, Chunk, EventLog, Head, LogError, PendingAppend,
 };
 pub use identity::{LedgerId, LogIdentity};
 pub use memory_log::{MemoryLog, MemoryLogOptions};
+pub use restore::{Restored, identities, restore};
 pub use segment::{FrameReader, SegmentFooter, SegmentHeader, SegmentReader, SegmentWriter};
 pub use sled_log::{
     DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_HOT_MAX_BYTES,
     DEFAULT_IDEMPOTENCE_WINDOW_EVENTS, DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS,
-    DEFAULT_SEGMENT_TARGET_BYTES, Sealing, SledLog, SledLogOptions,
+    DEFAULT_SEGMENT_TARGET_BYTES, Salvaged, Sealing, SledLog, SledLogOptions, salvage,
 };
 pub use verify::{Chain, ChainWalk, verify};

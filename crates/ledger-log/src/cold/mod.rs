@@ -2,18 +2,22 @@
 //!
 //! - `catalog` knows the segments that are there, one after the other from position 1, and reads chunks in them;
 //! - `sealing` makes a segment out of chunks: written under another name, synced, read back, renamed;
-//! - `archive` keeps a second copy of each in another folder.
+//! - `archive` keeps a second copy of each in another folder;
+//! - `merge` makes one log out of files that may be damaged, with a `scan` of each.
 //!
 //! The folder says it all: a segment is the file of its first position, and there is no list beside the files.
 //! A copy of it is a backup.
 
 mod archive;
 mod catalog;
+mod merge;
+mod scan;
 mod sealing;
 
 pub(crate) use self::archive::Archive;
 pub use self::catalog::SealedSegment;
 pub(crate) use self::catalog::{Catalog, read_all};
+pub(crate) use self::merge::Merge;
 pub use self::sealing::NewSegment;
 
 use std::fs::{self, File};
@@ -34,6 +38,13 @@ const TEMPORARY_EXTENSION: &str = "writing";
 #[must_use]
 pub fn segment_path(dir: &Path, first: Position) -> PathBuf {
     dir.join(format!("{:020}.{EXTENSION}", first.get()))
+}
+
+/// The file of what a hot tier held of those positions when it was copied, in that folder. It is a segment too, and no
+/// sealed one: the next copy has it in a longer one, or in sealed ones.
+#[must_use]
+pub fn tail_path(dir: &Path, first: Position, last: Position) -> PathBuf {
+    dir.join(format!("{:020}-{:020}.tail.{EXTENSION}", first.get(), last.get()))
 }
 
 /// Makes a folder and those above it, durably.

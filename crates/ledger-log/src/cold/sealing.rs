@@ -4,7 +4,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::{SealedSegment, TEMPORARY_EXTENSION, create_folder, failed, read_all, segment_path, sync_folder};
+use ledger_event::Position;
+
+use super::{
+    SealedSegment, TEMPORARY_EXTENSION, create_folder, failed, read_all, segment_path, sync_folder, tail_path,
+};
 use crate::chunk_codec::EncodedChunk;
 use crate::event_log::{Chunk, LogError};
 use crate::segment::{SegmentHeader, SegmentWriter};
@@ -81,12 +85,17 @@ impl NewSegment {
         self.finish_as(&name)
     }
 
-    /// The same under another name in its folder.
+    /// The same under the name of a copy of a hot tier up to that position.
     ///
     /// # Errors
     ///
     /// As [`NewSegment::finish`].
-    pub fn finish_as(self, name: &Path) -> Result<SealedSegment, LogError> {
+    pub fn finish_as_tail(self, last: Position) -> Result<SealedSegment, LogError> {
+        let name = tail_path(Path::new(""), self.header.first, last);
+        self.finish_as(&name)
+    }
+
+    fn finish_as(self, name: &Path) -> Result<SealedSegment, LogError> {
         let Self { writer, header, mut temporary } = self;
         let cannot = |error: &io::Error| failed("write", &temporary.path, error);
         let (output, footer) = writer.finish()?;

@@ -48,9 +48,9 @@ const PREFIX_BYTES: usize = 12;
 /// Identity, first position, previous hash.
 const HEADER_FIELDS_BYTES: usize = LogIdentity::BYTES + 8 + 32;
 /// Prefix, fields, checksum.
-const HEADER_BYTES: usize = PREFIX_BYTES + HEADER_FIELDS_BYTES + 4;
+pub(crate) const HEADER_BYTES: usize = PREFIX_BYTES + HEADER_FIELDS_BYTES + 4;
 /// Length, first position, count of events, checksum.
-const FRAME_HEADER_BYTES: usize = 4 + 8 + 4 + 4;
+pub(crate) const FRAME_HEADER_BYTES: usize = 4 + 8 + 4 + 4;
 /// Last position, hash, count of chunks, offset of the index.
 const FOOTER_FIELDS_BYTES: usize = 8 + 32 + 8 + 8;
 /// Fields, checksum.
@@ -83,11 +83,11 @@ pub struct SegmentFooter {
 
 /// What stands before the bytes of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FrameHeader {
-    length: u32,
-    first: Position,
+pub(crate) struct FrameHeader {
+    pub(crate) length: u32,
+    pub(crate) first: Position,
     events: u32,
-    checksum: [u8; 4],
+    pub(crate) checksum: [u8; 4],
 }
 
 impl FrameHeader {
@@ -106,7 +106,7 @@ impl FrameHeader {
         header
     }
 
-    fn of_bytes(bytes: &[u8; FRAME_HEADER_BYTES]) -> Self {
+    pub(crate) fn of_bytes(bytes: &[u8; FRAME_HEADER_BYTES]) -> Self {
         Self {
             length: u32::from_be_bytes(bytes[..4].try_into().expect("4 bytes")),
             first: Position::new(u64::from_be_bytes(bytes[4..12].try_into().expect("8 bytes"))),
@@ -115,18 +115,18 @@ impl FrameHeader {
         }
     }
 
-    fn checksum_over(&self, bytes: &[u8]) -> [u8; 4] {
+    pub(crate) fn checksum_over(&self, bytes: &[u8]) -> [u8; 4] {
         crc(&[&self.to_bytes()[..16], bytes])
     }
 
     /// Whether such a chunk can be.
-    fn is_possible(&self) -> bool {
+    pub(crate) fn is_possible(&self) -> bool {
         let is_bounded = self.length > 0 && self.length as usize <= ENCODED_MAX_BYTES && self.events > 0;
         is_bounded && self.first > Position::START && self.first.get().checked_add(u64::from(self.events)).is_some()
     }
 
     /// The position after its last event.
-    fn next(&self) -> Position {
+    pub(crate) fn next(&self) -> Position {
         self.first.plus(u64::from(self.events))
     }
 

@@ -17,6 +17,7 @@ mod guard;
 mod open;
 mod options;
 mod read;
+mod rebuild;
 mod sealer;
 mod tiers;
 
@@ -32,6 +33,8 @@ pub use self::options::{
     DEFAULT_IDEMPOTENCE_WINDOW_EVENTS, DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS,
     DEFAULT_SEGMENT_TARGET_BYTES, SledLogOptions,
 };
+pub(crate) use self::rebuild::HotWriter;
+pub use self::rebuild::{Salvaged, salvage};
 pub use self::sealer::Sealing;
 
 use self::appender::Appender;

@@ -81,7 +81,7 @@ fn create_dirs(dir: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Makes durable the files of a log that sled has just opened, their names, and those of the directories
 /// that were made. sled writes its `conf` without a sync, and does not open without it.
-fn sync_files(dir: &Path, created: &[PathBuf]) -> io::Result<()> {
+pub(super) fn sync_files(dir: &Path, created: &[PathBuf]) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         if entry.file_type()?.is_file() {
@@ -96,7 +96,7 @@ fn sync_files(dir: &Path, created: &[PathBuf]) -> io::Result<()> {
     Ok(())
 }
 
-fn open_trees(options: &SledLogOptions) -> Result<(Db, Tree, Tree), BoxError> {
+pub(super) fn open_trees(options: &SledLogOptions) -> Result<(Db, Tree, Tree), BoxError> {
     guarded(|| {
         let config = sled::Config::new()
             .path(&options.dir)
@@ -127,16 +127,19 @@ fn open_released(config: &sled::Config) -> sled::Result<Db> {
 }
 
 fn read_or_make_identity(meta: &Tree, chunks: &Tree, cold: &Catalog) -> Result<LogIdentity, LogError> {
-    let stored = guarded(|| meta.get(META_KEY)).and_then(|stored| Ok(stored?)).map_err(LogError::Open)?;
     let apart = |reason: &str| Err(LogError::TiersApart { reason: reason.to_owned() });
-    match (stored, cold.identity()) {
+    match (read_identity(meta)?, cold.identity()) {
         (None, None) => make_identity(meta, chunks).map_err(LogError::Open),
         (None, Some(_)) => apart("it is empty, and there are segments"),
-        (Some(stored), sealed) => match parse_identity(&stored)? {
-            identity if sealed.is_none_or(|sealed| sealed == identity) => Ok(identity),
-            _ => apart("they are of two logs"),
-        },
+        (Some(identity), sealed) if sealed.is_none_or(|sealed| sealed == identity) => Ok(identity),
+        (Some(_), _) => apart("they are of two logs"),
     }
+}
+
+/// Which log it is; `None` of a hot tier that was just made.
+pub(super) fn read_identity(meta: &Tree) -> Result<Option<LogIdentity>, LogError> {
+    let stored = guarded(|| meta.get(META_KEY)).and_then(|stored| Ok(stored?)).map_err(LogError::Open)?;
+    stored.map(|stored| parse_identity(&stored)).transpose()
 }
 
 fn parse_identity(stored: &[u8]) -> Result<LogIdentity, LogError> {
@@ -158,10 +161,15 @@ fn make_identity(meta: &Tree, chunks: &Tree) -> Result<LogIdentity, BoxError> {
         return Err("the record of its format is missing, though there are chunks".into());
     }
     let identity = LogIdentity::random()?;
+    write_identity(meta, identity)?;
+    Ok(identity)
+}
+
+pub(super) fn write_identity(meta: &Tree, identity: LogIdentity) -> Result<(), BoxError> {
     let mut record = FORMAT.to_be_bytes().to_vec();
     record.extend_from_slice(&identity.to_bytes());
     guarded(|| meta.insert(META_KEY, record))??;
-    Ok(identity)
+    Ok(())
 }
 
 /// Removes a chunk at the end that lacks its last part: a crash came between its parts, and nobody was

@@ -82,6 +82,12 @@ impl SledLogOptions {
         }
     }
 
+    /// The same for a tool that reads: it leaves the tiers as they are.
+    #[must_use]
+    pub fn sealing_nothing(self) -> Self {
+        Self { segment_target_bytes: u64::MAX, hot_max_bytes: u64::MAX, archive_dir: None, ..self }
+    }
+
     pub(super) fn queue_bounds(&self) -> QueueBounds {
         QueueBounds {
             max_requests: self.queue_max_requests,
