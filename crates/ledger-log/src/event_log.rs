@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
@@ -256,7 +257,13 @@ impl LogError {
     }
 }
 
-/// Whether the operating system refused something, as opposed to the storage engine finding damage.
+/// Whether the operating system refused something, as opposed to the storage engine finding damage: of which a file
+/// that is too short is one form.
 fn is_of_the_system(source: &(dyn std::error::Error + 'static)) -> bool {
-    source.is::<std::io::Error>() || matches!(source.downcast_ref(), Some(sled::Error::Io(_)))
+    let of_sled = match source.downcast_ref() {
+        Some(sled::Error::Io(error)) => Some(error),
+        Some(_) | None => None,
+    };
+    let refused = source.downcast_ref::<std::io::Error>().or(of_sled);
+    refused.is_some_and(|error| !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData))
 }

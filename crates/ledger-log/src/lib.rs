@@ -34,7 +34,7 @@ mod window;
 
 pub use chunk_codec::EncodedChunk;
 pub use clock::Clock;
-pub use cold::{NewSegment, SealedSegment, segment_path, tail_path};
+pub use cold::{Archive, NewSegment, SealedSegment, segment_path, tail_path};
 pub use event_log::{
     Append, AppendError, Appended, BoxError, ChainHash, Chunk, EventLog, Head, LogError, PendingAppend,
 };

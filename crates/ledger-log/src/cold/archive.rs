@@ -10,28 +10,34 @@ use crate::event_log::LogError;
 
 /// A folder of copies.
 #[derive(Clone, Debug)]
-pub(crate) struct Archive {
+pub struct Archive {
     dir: PathBuf,
 }
 
 impl Archive {
-    pub(crate) fn new(dir: &Path) -> Self {
+    /// The copies in that folder, which is made with the first one.
+    #[must_use]
+    pub fn new(dir: &Path) -> Self {
         Self { dir: dir.to_owned() }
     }
 
-    /// Sees that a copy of the segment is there: copies it, synced and read back, when there is none.
+    /// Sees that a copy of the segment is there: copies it, synced and read back, when there is none. Whether it copied.
     ///
     /// A segment that is there already is held against this one by header, footer and length; another one is an
     /// error, and stays.
-    pub(crate) fn keep(&self, segment: &SealedSegment) -> Result<(), LogError> {
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::SegmentDamaged`] when the segment is, or another one is there; [`LogError::Segment`].
+    pub fn keep(&self, segment: &SealedSegment) -> Result<bool, LogError> {
         let path = segment_path(&self.dir, segment.header.first);
         let is_there = path.try_exists().map_err(|error| failed("look for", &path, &error))?;
         if !is_there {
-            return self.copy(segment, &path);
+            return self.copy(segment, &path).map(|()| true);
         }
         let kept = SealedSegment::of_file(&path)?;
         if (kept.header, kept.footer, kept.bytes) == (segment.header, segment.footer, segment.bytes) {
-            return Ok(());
+            return Ok(false);
         }
         let reason = "the archive has another segment under this name, which is left as it is: move it away, or \
                       name another folder";

@@ -14,7 +14,7 @@ mod merge;
 mod scan;
 mod sealing;
 
-pub(crate) use self::archive::Archive;
+pub use self::archive::Archive;
 pub use self::catalog::SealedSegment;
 pub(crate) use self::catalog::{Catalog, read_all};
 pub(crate) use self::merge::Merge;

@@ -19,6 +19,7 @@ mod options;
 mod read;
 mod rebuild;
 mod sealer;
+mod tail;
 mod tiers;
 
 use std::sync::{Arc, Mutex, PoisonError};
