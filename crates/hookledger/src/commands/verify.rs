@@ -1,11 +1,12 @@
 //! `verify`: whether the log is whole.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use ledger_event::{Position, Timestamp};
-use ledger_log::{ChainHash, Chunk, Head};
+use ledger_log::{ChainHash, Chunk, Head, SealedSegment};
 use ledger_views::{Checkpoint, Views, ViewsError};
 
 use crate::output;
@@ -56,14 +57,35 @@ struct Walked {
 
 /// Runs the command.
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
-    let tool = Tool::open(&args.location.data_dir)?;
+    let tool = Tool::open_suspect(&args.location.data_dir)?;
     let views = tool.views();
     let checkpoint = match &views {
         Some(Ok(Views { reader, .. })) => Some(reader.checkpoint()),
         Some(Err(_)) | None => None,
     };
+    let segments = check_segments(&tool)?;
     let walked = walk(&tool, args.head, checkpoint).with_context(|| tool.data_dir().log().display().to_string())?;
-    output::print(&report(&walked, args.head, views.as_ref()))
+    output::print(&report(&walked, &segments, args.head, views.as_ref()))
+}
+
+/// Sees that every byte of every segment is what was written, and names all that are not; what the chunks in them hold
+/// is for the walk to hash.
+fn check_segments(tool: &Tool) -> anyhow::Result<Vec<Arc<SealedSegment>>> {
+    let segments = tool.log().map_or(Vec::new(), |log| log.segments());
+    let progress = Progress::new("reading", segments.len() as u64, "segments");
+    let mut damaged = Vec::new();
+    for (done, segment) in (1..).zip(&segments) {
+        damaged.extend(segment.check().err());
+        progress.reached(done);
+    }
+    progress.finish();
+    let count = damaged.len();
+    let named = damaged.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    match damaged.into_iter().next() {
+        None => Ok(segments),
+        Some(error) if count == 1 => Err(error.into()),
+        Some(error) => Err(anyhow!(error).context(format!("{count} segments are damaged ({named}), the first"))),
+    }
 }
 
 fn walk(tool: &Tool, known: Option<KnownHead>, seen: Option<Checkpoint>) -> anyhow::Result<Walked> {
@@ -138,10 +160,18 @@ fn see_that_nothing_is_missing(known: Option<KnownHead>, seen: Option<Checkpoint
     }
 }
 
-fn report(walked: &Walked, known: Option<KnownHead>, views: Option<&Result<Views, ViewsError>>) -> String {
+fn report(
+    walked: &Walked,
+    segments: &[Arc<SealedSegment>],
+    known: Option<KnownHead>,
+    views: Option<&Result<Views, ViewsError>>,
+) -> String {
     let mut text = format!("events    {}\nchunks    {}\n", walked.head.position, walked.chunks);
     if let Some((first, last)) = walked.recorded {
         text += &format!("recorded  {first} to {last}\n");
+    }
+    if let Some(last) = segments.last() {
+        text += &format!("segments  {}, up to position {}\n", segments.len(), last.footer.last);
     }
     text += &format!("head      {}:{}\n", walked.head.position, walked.head.hash);
     text += &match views {

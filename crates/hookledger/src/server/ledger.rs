@@ -42,6 +42,10 @@ impl Ledger {
             idempotence_window_events: settings.idempotence_window_events,
             queue_max_requests: settings.append_queue_requests,
             queue_max_bytes: settings.append_queue_bytes,
+            segments_dir: data_dir.segments(),
+            archive_dir: settings.archive_dir(),
+            segment_target_bytes: settings.segment_bytes,
+            hot_max_bytes: settings.hot_log_bytes,
             clock: Clock::new(clock::now),
             ..SledLogOptions::at(data_dir.log())
         };
