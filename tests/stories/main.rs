@@ -12,6 +12,7 @@ mod append_refusals;
 mod architecture;
 mod cold;
 mod crash;
+mod damaged_files;
 mod demo;
 mod export;
 mod feed;

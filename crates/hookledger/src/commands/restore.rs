@@ -55,7 +55,7 @@ pub(crate) fn run(args: &RestoreArgs) -> anyhow::Result<()> {
     let files = sources(args.archive.as_deref(), &data_dir, &salvaged)?;
     let identity = identity_of(&files)?;
     let restored = build(&data_dir, identity, &files)?;
-    let seen = position_of_views(&data_dir);
+    let seen = Seen { by_log: ledger_log::witnessed_head(&data_dir.log()), by_views: position_of_views(&data_dir) };
     fs::remove_dir_all(&salvaged).ok();
     let kept = swap::take_place(&data_dir)?;
     output::print(&(remark + &told(&restored, seen, &data_dir) + &told_kept(&kept)))
@@ -173,7 +173,13 @@ fn position_of_views(data_dir: &DataDir) -> Option<Position> {
     Some(views.ok()?.reader.position())
 }
 
-fn told(restored: &Restored, seen: Option<Position>, data_dir: &DataDir) -> String {
+/// Up to where the log is known to have been.
+struct Seen {
+    by_log: Option<Head>,
+    by_views: Option<Position>,
+}
+
+fn told(restored: &Restored, seen: Seen, data_dir: &DataDir) -> String {
     let Head { position, hash } = restored.head;
     let mut text =
         format!("segments  {}\nrestored  {position} events\nhead      {position}:{hash}\n", restored.segments);
@@ -183,7 +189,13 @@ fn told(restored: &Restored, seen: Option<Position>, data_dir: &DataDir) -> Stri
             file.display()
         );
     }
-    match seen {
+    match seen.by_log {
+        Some(seen) if seen.position > position => {
+            text += &format!("The log was seen up to position {}: what is between is lost.\n", seen.position);
+        }
+        Some(_) | None => {}
+    }
+    match seen.by_views {
         Some(seen) if seen > position => {
             let views = data_dir.views();
             text += &format!(

@@ -21,6 +21,7 @@ mod rebuild;
 mod sealer;
 mod tail;
 mod tiers;
+mod witness;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -37,6 +38,7 @@ pub use self::options::{
 pub(crate) use self::rebuild::HotWriter;
 pub use self::rebuild::{Salvaged, salvage};
 pub use self::sealer::Sealing;
+pub use self::witness::witnessed_head;
 
 use self::appender::Appender;
 use self::disk::Disk;
@@ -79,7 +81,7 @@ impl SledLog {
     ///
     /// [`LogError::Open`] when the files cannot be opened, another process has them, or sled finds them
     /// damaged; [`LogError::NewerFormat`]; [`LogError::Damaged`] when the last chunk is not right, or chunks are
-    /// missing between the tiers; [`LogError::SegmentDamaged`] when a segment is missing, or its ends are not right;
+    /// missing between the tiers or at the end; [`LogError::SegmentDamaged`] when a segment is missing, or its ends are not right;
     /// [`LogError::TiersApart`].
     pub fn open(options: SledLogOptions) -> Result<Self, LogError> {
         Self::open_with(options, |disk| disk)
@@ -120,6 +122,8 @@ impl SledLog {
             hot_max_bytes: options.hot_max_bytes,
             archive: options.archive_dir.as_deref().map(Archive::new),
             stop: stop_sealing.subscribe(),
+            log_dir: options.dir,
+            noted: head,
             unsealed: Unsealed { counted_to: sealed, bytes: 0 },
         };
         let appender = Mutex::new(Some(spawn("log-appender", move || appender.run())?));

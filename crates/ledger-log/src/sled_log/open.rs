@@ -11,7 +11,7 @@ use sled::{Db, Tree};
 use super::SledLogOptions;
 use super::disk::{Disk, SledDisk};
 use super::guard::guarded;
-use super::read;
+use super::{read, witness};
 use crate::cold::Catalog;
 use crate::event_log::{BoxError, ChainHash, Head, LogError};
 use crate::identity::LogIdentity;
@@ -53,6 +53,7 @@ pub(super) fn open(options: &SledLogOptions) -> Result<Opened, LogError> {
     discard_torn_tail(&chunks)?;
     let (head, recorded_at) = find_head(&chunks, &identity, &cold)?;
     see_that_the_tiers_meet(&chunks, head, &cold)?;
+    see_that_it_is_no_shorter(&options.dir, head)?;
     // What a killed process wrote may be in the machine's memory only, and is about to be served.
     let mut disk = SledDisk::open(&options.dir, &db, &chunks).map_err(LogError::Open)?;
     guarded(|| disk.sync()).flatten().map_err(LogError::Open)?;
@@ -243,6 +244,21 @@ fn see_that_the_tiers_meet(chunks: &Tree, head: Head, cold: &Catalog) -> Result<
             Err(LogError::TiersApart { reason: format!("the chunk at position {next} follows another one") })
         }
         Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Sees that the log ends no earlier than it did.
+fn see_that_it_is_no_shorter(dir: &Path, head: Head) -> Result<(), LogError> {
+    match witness::witnessed_head(dir) {
+        Some(seen) if seen.position > head.position => {
+            let reason = format!("it is lost: the log was seen up to position {}", seen.position);
+            Err(LogError::Damaged { position: head.position.next(), reason })
+        }
+        Some(seen) if seen.position == head.position && seen.hash != head.hash => {
+            let reason = "another chunk was seen to end there".to_owned();
+            Err(LogError::Damaged { position: head.position, reason })
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

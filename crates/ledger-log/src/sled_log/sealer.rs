@@ -4,6 +4,7 @@
 //! than it should, the oldest of what is sealed goes, in small steps. Nothing of that holds up an append, and none of
 //! its failures does: they are told and tried again, and the log grows in sled meanwhile.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,14 +12,17 @@ use ledger_event::Position;
 use tokio::sync::watch;
 
 use super::guard::guarded;
-use super::{Shared, read};
+use super::{Shared, read, witness};
 use crate::cold::{Archive, NewSegment};
-use crate::event_log::{BoxError, LogError};
+use crate::event_log::{BoxError, Head, LogError};
 use crate::parts::{self, PartKey};
 use crate::segment::SegmentHeader;
 
 /// How long the head is let run ahead before it is looked at again: with small requests it moves thousands of times a second.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How often the head is noted while it moves.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
 
 /// How many bytes are trimmed at once, and the pause after that: what is trimmed is written with the next sync of an append.
 const TRIM_STEP_BYTES: usize = 1024 * 1024;
@@ -51,6 +55,9 @@ pub(super) struct Sealer {
     pub(super) hot_max_bytes: u64,
     pub(super) archive: Option<Archive>,
     pub(super) stop: watch::Receiver<bool>,
+    pub(super) log_dir: PathBuf,
+    /// The head that was noted last.
+    pub(super) noted: Head,
     /// What is not sealed yet, as far as it was counted.
     pub(super) unsealed: Unsealed,
 }
@@ -87,13 +94,31 @@ impl Sealer {
             Ok(runtime) => runtime.block_on(self.work()),
             Err(error) => self.tell(|sealing| sealing.failure = Some(error.to_string())),
         }
+        self.note_head();
+    }
+
+    /// Notes where the log ends, so that it is noticed when it ends earlier one day.
+    fn note_head(&mut self) {
+        let head = *self.shared.head.borrow();
+        if head.position <= self.noted.position {
+            return;
+        }
+        match witness::note(&self.log_dir, head) {
+            Ok(()) => self.noted = head,
+            Err(error) => tracing::debug!(%error, "the end of the log could not be noted"),
+        }
     }
 
     async fn work(&mut self) {
         let (mut head, mut stop) = (self.shared.head.subscribe(), self.stop.clone());
         let (mut sealing, mut archiving) = (Retry::default(), Retry::default());
+        let mut noted_at: Option<Instant> = None;
         while !self.must_stop() {
             head.mark_unchanged();
+            if noted_at.is_none_or(|at| at.elapsed() >= NOTE_EVERY) {
+                self.note_head();
+                noted_at = Some(Instant::now());
+            }
             if sealing.is_due() {
                 let done = self.seal_and_trim().await;
                 self.settle(&mut sealing, "sealing the log failed", done, |sealing| &mut sealing.failure);
