@@ -14,9 +14,9 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use ledger_auth::{Problem, Scope, Tokens};
+use http::{HeaderMap, HeaderValue};
+use ledger_auth::{LEDGER_POSITION, Problem, Scope, Tokens};
 use ledger_event::{ErrorChain, Position, Timestamp};
 use ledger_log::{EventLog, LogError, SealedSegment, SledLog};
 use serde::Serialize;
@@ -91,16 +91,17 @@ impl SegmentsHttp {
 }
 
 /// Lists the sealed segments, by rising position, and where the log ends.
-async fn list_segments(State(http): State<SegmentsHttp>, headers: HeaderMap) -> Result<Json<SegmentList>, Problem> {
+async fn list_segments(State(http): State<SegmentsHttp>, headers: HeaderMap) -> Result<Response, Problem> {
     http.authorize(&headers)?;
     let head = http.log.head();
     let segments = http.log.segments();
-    Ok(Json(SegmentList {
+    let list = Json(SegmentList {
         ledger_id: http.log.identity().ledger_id.to_string(),
         head: format!("{}:{}", head.position, head.hash),
         first_unsealed: segments.last().map_or(Position::new(1), |last| last.footer.last.next()),
         segments: segments.iter().map(|segment| Listed::of(segment)).collect(),
-    }))
+    });
+    Ok(([(LEDGER_POSITION, HeaderValue::from(head.position.get()))], list).into_response())
 }
 
 /// Hands over the segment from that position.

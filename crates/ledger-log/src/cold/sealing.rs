@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use ledger_event::Position;
@@ -128,13 +129,14 @@ impl Temporary {
         Self { path: path.with_added_extension(TEMPORARY_EXTENSION), is_renamed: false }
     }
 
-    /// Makes the file; what an earlier run left under its name is replaced.
+    /// Makes the file, for its owner alone: it holds what webhooks carried. What an earlier run left under its name is
+    /// replaced.
     pub(super) fn create(&self) -> io::Result<File> {
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        OpenOptions::new().write(true).create_new(true).open(&self.path)
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path)
     }
 
     /// Gives it its name, durably.

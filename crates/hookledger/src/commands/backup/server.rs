@@ -1,7 +1,8 @@
 //! Backups through a running server, which goes on taking events.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
@@ -104,7 +105,9 @@ async fn download(client: &LedgerClient, first: Position, to: &PathBuf) -> anyho
     let url = client.url(&["v1", "log", "segments", &first.to_string()], &[])?;
     let mut answer = client.download(&url).await?;
     let cannot = || format!("cannot write {}", to.display());
-    let mut file = File::create(to).with_context(cannot)?;
+    // It holds what webhooks carried: it is for its owner alone.
+    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to);
+    let mut file = opened.with_context(cannot)?;
     while let Some(piece) = answer.chunk().await.with_context(|| format!("the answer of {url} broke off"))? {
         file.write_all(&piece).with_context(cannot)?;
     }

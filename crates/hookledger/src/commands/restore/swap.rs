@@ -39,6 +39,7 @@ pub(super) fn take_place(data_dir: &DataDir) -> anyhow::Result<Vec<PathBuf>> {
     while PLACES.iter().any(|name| kept_place(data_dir, name, &now.to_string()).exists()) {
         now += 1;
     }
+    durable::give_all_to_owner_of(data_dir.path(), &data_dir.restored())?;
     durable::sync_folder(&data_dir.restored())?;
     durable::replace_file(&data_dir.restored_mark(), format!("{now}\n").as_bytes(), 0o644)?;
     finish(data_dir)
