@@ -110,6 +110,14 @@ async fn a_ledger_that_lost_everything_is_restored_from_its_archive_with_the_sam
     wait_until(&client, "log_archived_position", 60).await;
 }
 
+#[test]
+fn an_archive_in_the_ledgers_own_folder_is_refused() {
+    let ledger = Ledger::new();
+    let serve = ledger.serve_program().arg("--archive").arg(ledger.data_dir().join("archive"));
+    let refused = serve.run().expect_code(1);
+    assert!(refused.stderr.contains("would be lost with it"), "{}", refused.stderr);
+}
+
 #[tokio::test]
 async fn a_log_that_is_whole_is_not_restored_unless_that_is_asked_for() {
     let (ledger, ..) = archived().await;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use ledger_event::{ErrorChain, Position};
 use ledger_ingest::{Ingest, IngestOptions};
 use ledger_log::{Clock, EventLog, SledLog, SledLogOptions};
@@ -37,6 +37,9 @@ pub(crate) struct OpenedAt {
 impl Ledger {
     /// Opens log and views, and starts to fold the one into the other.
     pub(crate) async fn open(data_dir: &DataDir, settings: &ServeSettings) -> anyhow::Result<Self> {
+        if settings.archive_dir().is_some_and(|archive| archive.starts_with(data_dir.path())) {
+            bail!("the archive is in the ledger's own folder, and would be lost with it: name another folder");
+        }
         let options = SledLogOptions {
             cache_bytes: settings.log_cache_bytes,
             idempotence_window_events: settings.idempotence_window_events,

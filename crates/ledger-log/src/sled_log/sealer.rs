@@ -90,9 +90,14 @@ impl Retry {
 impl Sealer {
     /// Works until it is told to stop, or the log takes no appends any more.
     pub(super) fn run(mut self) {
-        match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-            Ok(runtime) => runtime.block_on(self.work()),
-            Err(error) => self.tell(|sealing| sealing.failure = Some(error.to_string())),
+        let ended = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => guarded(|| runtime.block_on(self.work())),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = ended {
+            let reason = format!("nothing is sealed until the log is opened again: {error}");
+            tracing::error!(reason, "the sealer ended");
+            self.tell(|sealing| sealing.failure = Some(reason));
         }
         self.note_head();
     }
@@ -167,6 +172,9 @@ impl Sealer {
     }
 
     async fn seal_and_trim(&mut self) -> Result<(), LogError> {
+        if self.segment_target_bytes == u64::MAX && self.hot_max_bytes == u64::MAX {
+            return Ok(());
+        }
         self.count()?;
         while self.unsealed.bytes >= self.segment_target_bytes && !self.must_stop() {
             self.seal()?;
