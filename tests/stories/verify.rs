@@ -115,8 +115,8 @@ async fn a_byte_that_is_flipped_in_the_file_of_the_log_fails_with_a_plain_senten
     damage::remove_journal(&log);
     damage::flip_byte_of_file(&log.join("db"));
     let verified = verify(&ledger);
-    // The storage engine may say so, or quietly give up what follows: then the views are the witness.
-    let words = if verified.stderr.contains("corrupted") { "corrupted" } else { "it has lost events" };
+    // The storage engine may say so, or quietly give up what follows: then the note beside its files is the witness.
+    let words = if verified.stderr.contains("corrupted") { "corrupted" } else { "the log was seen up to position 6" };
     expect_damage(verified, &[&log.display().to_string(), words]);
 }
 

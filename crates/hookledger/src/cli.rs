@@ -4,13 +4,16 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::commands::backup::BackupArgs;
 use crate::commands::checkpoint::CheckpointArgs;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::deliveries::DeliveriesArgs;
 use crate::commands::export::ExportArgs;
 use crate::commands::ingest::IngestArgs;
 use crate::commands::man::ManArgs;
+use crate::commands::probe_log::ProbeLogArgs;
 use crate::commands::replay::ReplayArgs;
+use crate::commands::restore::RestoreArgs;
 use crate::commands::stats::StatsArgs;
 use crate::commands::status::StatusArgs;
 use crate::commands::token::TokenCommand;
@@ -59,6 +62,25 @@ Examples:
 Every chunk from the first on must have its checksums, the hash of its content and
 the hash of the chunk before. The printed head stands for all of it: kept elsewhere
 and given as --head later, it proves that nothing up to there was changed or lost.";
+
+const BACKUP_EXAMPLES: &str = "\
+Examples:
+  hookledger backup --url http://127.0.0.1:8080 --token hl_… -o /mnt/backup/ledger
+  hookledger backup --data-dir /var/lib/hookledger -o /mnt/backup/ledger
+  hookledger restore --archive /mnt/backup/ledger --data-dir ./data
+
+The folder holds the sealed segments, and one more of what is not sealed yet; all of it is read
+back and verified. A server wants a token for all workspaces with the scope admin. Tokens and
+views are not copied: views are made anew from the log.";
+
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  hookledger restore --archive /mnt/archive/ledger --data-dir /var/lib/hookledger
+  hookledger restore --data-dir /var/lib/hookledger
+
+Each event is taken from wherever it is whole: the archive, the folder's own segments, or the
+damaged hot tier. What was there before is kept beside, as log.damaged-… and segments.damaged-….
+A log that is whole is left as it is, unless --force is given.";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:
@@ -176,6 +198,15 @@ pub(crate) enum Command {
     /// Write the head of the log as a signed note, to be verified later
     #[command(after_help = CHECKPOINT_EXAMPLES)]
     Checkpoint(CheckpointArgs),
+    /// Copy the log into a folder, also while it is served: each run adds what is new
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Backup(BackupArgs),
+    /// Rebuild a lost or damaged log from an archive or backup, and from what is whole of it
+    #[command(after_help = RESTORE_EXAMPLES)]
+    Restore(RestoreArgs),
+    /// Open a copy of a log, for a program that waits for the outcome and no longer than it likes
+    #[command(hide = true)]
+    ProbeLog(ProbeLogArgs),
     /// Make the views anew from the log, or compare them with it
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(ReplayArgs),

@@ -24,6 +24,9 @@ pub(crate) use self::server_args::{Server, ServerArgs};
 /// How long one request to the ledger may take. A read may wait 10 s for its position.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long something large may take.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(3600);
+
 /// How often a read is tried while the ledger is busy, or its connections break.
 const READ_TRIES: u32 = 5;
 
@@ -70,6 +73,16 @@ impl LedgerClient {
     /// Asks once, for an answer that shows the ledger at that position or later.
     pub(crate) async fn get(&self, url: &Url, min_position: u64) -> reqwest::Result<Response> {
         self.authorized(self.http.get(url.clone())).header("ledger-min-position", min_position).send().await
+    }
+
+    /// Asks once for something large, which may take long to come.
+    pub(crate) async fn download(&self, url: &Url) -> anyhow::Result<Response> {
+        let request = self.authorized(self.http.get(url.clone())).timeout(DOWNLOAD_TIMEOUT);
+        let answer = request.send().await.map_err(|error| anyhow!(self.unreachable(&error)))?;
+        match answer.status().is_success() {
+            true => Ok(answer),
+            false => Err(refusal(answer).await),
+        }
     }
 
     /// Asks once for something to be done.

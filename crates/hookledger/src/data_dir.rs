@@ -75,6 +75,17 @@ impl DataDir {
 
     /// Takes the right to open log and views.
     pub(crate) fn lock(&self) -> anyhow::Result<DataDirLock> {
+        let lock = self.lock_to_restore()?;
+        let mark = self.restored_mark();
+        if mark.try_exists().with_context(|| format!("cannot look for {}", mark.display()))? {
+            let dir = self.path.display();
+            bail!("a restore of {dir} was interrupted; `hookledger restore --data-dir {dir}` finishes it");
+        }
+        Ok(lock)
+    }
+
+    /// The same, whatever an interrupted restore has left.
+    pub(crate) fn lock_to_restore(&self) -> anyhow::Result<DataDirLock> {
         let path = self.format();
         let opened = OpenOptions::new().read(true).write(true).open(&path);
         let format = opened.with_context(|| format!("cannot write in {}", self.path.display()))?;
@@ -113,6 +124,21 @@ impl DataDir {
     /// The hot tier of the log.
     pub(crate) fn log(&self) -> PathBuf {
         self.path.join("log")
+    }
+
+    /// The cold tier of the log.
+    pub(crate) fn segments(&self) -> PathBuf {
+        self.path.join("segments")
+    }
+
+    /// What a restore makes, before it takes the place of the log.
+    pub(crate) fn restored(&self) -> PathBuf {
+        self.path.join("restored")
+    }
+
+    /// The file that says that all of it is made.
+    pub(crate) fn restored_mark(&self) -> PathBuf {
+        self.restored().join("WHOLE")
     }
 
     /// The views.

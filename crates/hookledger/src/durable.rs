@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown, fchown};
 use std::path::Path;
 
 use anyhow::Context;
@@ -55,6 +55,25 @@ fn folder_of(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),
     }
+}
+
+/// Gives all that is in a folder to the owner of another, as [`give_to_owner_of`] does with a file.
+pub(crate) fn give_all_to_owner_of(owner: &Path, folder: &Path) -> anyhow::Result<()> {
+    let cannot = || format!("cannot list {}", folder.display());
+    let about = fs::metadata(owner).with_context(cannot)?;
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(path) = waiting.pop() {
+        let own = fs::metadata(&path).with_context(cannot)?;
+        if (own.uid(), own.gid()) != (about.uid(), about.gid()) {
+            let _ = chown(&path, Some(about.uid()), Some(about.gid()));
+        }
+        if own.is_dir() {
+            for entry in fs::read_dir(&path).with_context(cannot)? {
+                waiting.push(entry.with_context(cannot)?.path());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn write_new(path: &Path, folder: &Path, content: &[u8], mode: u32) -> io::Result<()> {

@@ -6,6 +6,7 @@
 //! - [`target`] is the ledger that a tool works on: a folder, or a server that [`client`] asks;
 //! - [`data_dir`] is the folder that holds a ledger, [`tokens_file`] the tokens in it, [`head_key`]
 //!   the key that signs its heads, [`tool`] what tools open of it;
+//! - [`probe`] opens a log in a process of its own, [`remedy`] names the way out of damage;
 //! - [`commands`] has one file per command; [`server`] is what `serve` runs, [`demo`] what `demo` does.
 //!
 //! It exits with 0 when the command was done, 1 when it failed, 2 when it was not understood, 130 when it was
@@ -24,7 +25,9 @@ mod durable;
 mod head_key;
 mod interrupt;
 mod output;
+mod probe;
 mod progress;
+mod remedy;
 mod server;
 mod settings;
 mod table;
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
     match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let error = remedy::named(error);
             output::complain(&error);
             match error.downcast_ref::<Interrupted>() {
                 Some(Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
@@ -70,6 +74,9 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Ingest(args) => on_runtime(commands::ingest::run(args)),
         Command::Export(args) => on_runtime(commands::export::run(args)),
         Command::Verify(args) => commands::verify::run(&args),
+        Command::Backup(args) => on_runtime(commands::backup::run(args)),
+        Command::Restore(args) => commands::restore::run(&args),
+        Command::ProbeLog(args) => commands::probe_log::run(&args),
         Command::Replay(args) => on_runtime(commands::replay::run(args)),
         Command::Status(args) => on_runtime(commands::status::run(args)),
         Command::Stats(args) => on_runtime(commands::stats::run(args)),

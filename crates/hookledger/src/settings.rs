@@ -10,15 +10,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{OsStringValueParser, RangedU64ValueParser, TypedValueParser};
 use ledger_event::limits::{REQUEST_MAX_BYTES, REQUEST_MAX_EVENTS, TEXT_CUT_DEFAULT_BYTES, TEXT_CUT_MAX_BYTES};
 use ledger_log::{
-    DEFAULT_CACHE_BYTES, DEFAULT_IDEMPOTENCE_WINDOW_EVENTS, DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS,
+    DEFAULT_CACHE_BYTES, DEFAULT_HOT_MAX_BYTES, DEFAULT_IDEMPOTENCE_WINDOW_EVENTS, DEFAULT_QUEUE_MAX_BYTES,
+    DEFAULT_QUEUE_MAX_REQUESTS, DEFAULT_SEGMENT_TARGET_BYTES,
 };
 
 use crate::telemetry::{self, LogFormat};
 
-const MIB: u64 = 1024 * 1024;
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
 
 /// Where a ledger is: for every command that opens its folder.
@@ -80,6 +82,21 @@ pub(crate) struct ServeSettings {
         value_parser = within::<u64>(MIB..=64 * GIB))]
     pub(crate) log_cache_bytes: u64,
 
+    /// How many bytes of the log are sealed into a segment: 65536 to 1073741824
+    #[arg(long, env = "HOOKLEDGER_SEGMENT_BYTES", value_name = "BYTES", default_value_t = DEFAULT_SEGMENT_TARGET_BYTES,
+        value_parser = within::<u64>(64 * KIB..=GIB))]
+    pub(crate) segment_bytes: u64,
+
+    /// How many bytes of the log stay in its hot tier once they are sealed: 0 to 68719476736
+    #[arg(long, env = "HOOKLEDGER_HOT_LOG_BYTES", value_name = "BYTES", default_value_t = DEFAULT_HOT_MAX_BYTES,
+        value_parser = within::<u64>(0..=64 * GIB))]
+    pub(crate) hot_log_bytes: u64,
+
+    /// The folder that gets a copy of each sealed segment, on another disk best; none when it is empty
+    #[arg(long, env = "HOOKLEDGER_ARCHIVE", value_name = "DIR", default_value = "",
+        value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub(crate) archive: PathBuf,
+
     /// Memory for the cache of the views, in bytes: 1048576 to 68719476736
     #[arg(long, env = "HOOKLEDGER_VIEWS_CACHE_BYTES", value_name = "BYTES", default_value_t = 128 * MIB,
         value_parser = within::<u64>(MIB..=64 * GIB))]
@@ -103,6 +120,11 @@ pub(crate) struct ServeSettings {
 }
 
 impl ServeSettings {
+    /// Where a second copy of each segment is kept, if anywhere.
+    pub(crate) fn archive_dir(&self) -> Option<PathBuf> {
+        (!self.archive.as_os_str().is_empty()).then(|| self.archive.clone())
+    }
+
     /// How long requests may go on after the signal to stop.
     pub(crate) fn shutdown_grace(&self) -> Duration {
         Duration::from_secs(self.shutdown_grace_seconds)

@@ -10,6 +10,7 @@ use ledger_projector::Projector;
 use ledger_views::{ReadModel, Views, ViewsError, ViewsOptions};
 
 use crate::data_dir::{DataDir, DataDirLock};
+use crate::probe;
 use crate::progress::Progress;
 
 /// How the tools open views.
@@ -30,15 +31,24 @@ pub(crate) struct Tool {
 impl Tool {
     /// Takes the folder and opens its log. A folder that has no log is left as it is.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        Self::open_after(path, |_| Ok(()))
+    }
+
+    /// The same for a folder that is suspect: its log is opened in another process first.
+    pub(crate) fn open_suspect(path: &Path) -> anyhow::Result<Self> {
+        Self::open_after(path, probe::see_that_it_opens)
+    }
+
+    fn open_after(path: &Path, look: impl FnOnce(&DataDir) -> anyhow::Result<()>) -> anyhow::Result<Self> {
         keep_quiet_about_panics_of_sled();
         let data_dir = DataDir::open(path)?;
         let lock = data_dir.lock()?;
-        let log = match is_missing_or_empty(&data_dir.log())? {
+        look(&data_dir)?;
+        let is_new = is_missing_or_empty(&data_dir.log())? && is_missing_or_empty(&data_dir.segments())?;
+        let log = match is_new {
             true => None,
             false => {
-                // A tool does not append, and needs no event ids.
-                let options = SledLogOptions { idempotence_window_events: 1, ..SledLogOptions::at(data_dir.log()) };
-                let log = SledLog::open(options);
+                let log = SledLog::open(read_options(&data_dir));
                 Some(Arc::new(log.with_context(|| format!("the log in {}", data_dir.log().display()))?))
             }
         };
@@ -102,6 +112,12 @@ impl Tool {
     }
 }
 
+/// How a tool opens a log that it reads: it does not append, needs no event ids, and seals nothing.
+pub(crate) fn read_options(data_dir: &DataDir) -> SledLogOptions {
+    let options = SledLogOptions::at(data_dir.log()).sealing_nothing();
+    SledLogOptions { idempotence_window_events: 1, segments_dir: data_dir.segments(), ..options }
+}
+
 /// Folds into views what they lack, with a bar.
 pub(crate) fn fold(log: &Arc<SledLog>, views: Views, doing: &'static str) -> anyhow::Result<Projector> {
     use ledger_log::EventLog;
@@ -117,7 +133,7 @@ pub(crate) fn fold(log: &Arc<SledLog>, views: Views, doing: &'static str) -> any
     Ok(projector)
 }
 
-fn is_missing_or_empty(dir: &Path) -> anyhow::Result<bool> {
+pub(crate) fn is_missing_or_empty(dir: &Path) -> anyhow::Result<bool> {
     match fs::read_dir(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
         Ok(mut entries) => Ok(entries.next().is_none()),
@@ -126,7 +142,7 @@ fn is_missing_or_empty(dir: &Path) -> anyhow::Result<bool> {
 }
 
 /// sled panics over some damage, also in threads of its own. Those panics come back as errors, which say it better.
-fn keep_quiet_about_panics_of_sled() {
+pub(crate) fn keep_quiet_about_panics_of_sled() {
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let is_sled = panic.location().is_some_and(|location| location.file().contains("/sled-0."));

@@ -48,9 +48,9 @@ impl HttpBody for PageBody {
 }
 
 /// Pieces that come; it ends when their sender goes.
-pub(crate) struct FollowBody(pub(crate) mpsc::Receiver<Bytes>);
+pub(crate) struct PiecesBody(pub(crate) mpsc::Receiver<Bytes>);
 
-impl HttpBody for FollowBody {
+impl HttpBody for PiecesBody {
     type Data = Bytes;
     type Error = Infallible;
 

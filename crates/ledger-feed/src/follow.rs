@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::Feed;
 use crate::accept::{EVENT_STREAM, Form};
-use crate::body::FollowBody;
+use crate::body::PiecesBody;
 use crate::error::FeedError;
 use crate::filter::Filter;
 use crate::request::{FeedRequest, last_event_id};
@@ -70,7 +70,7 @@ pub(crate) fn follow(
         (ACCEL_BUFFERING, HeaderValue::from_static("no")),
         (LEDGER_POSITION, HeaderValue::from(ends_at.get())),
     ];
-    Ok((headers, Body::new(FollowBody(receiver))).into_response())
+    Ok((headers, Body::new(PiecesBody(receiver))).into_response())
 }
 
 /// The headers that a caller is known by.

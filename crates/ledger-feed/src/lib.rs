@@ -1,5 +1,5 @@
 //! The log over HTTP: `GET /v1/events` reads it from a position, or follows it; `GET /v1/log/checkpoint` is its head,
-//! signed.
+//! signed; `/v1/log/segments` hands it over as it is stored, to be backed up.
 //!
 //! A request is walked through in a few steps: token and scope, form of the answer (`Accept`), parameters, reach, one
 //! scan of the log. An answer is a page (NDJSON or JSON) or, as `text/event-stream`, the live tail.
@@ -28,6 +28,7 @@ mod page;
 mod request;
 mod room;
 mod scan;
+mod segments;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +50,7 @@ use self::error::FeedError;
 use self::request::FeedRequest;
 use self::room::Room;
 use self::scan::Scanner;
+pub use self::segments::SegmentsHttp;
 
 /// The position to go on from after a page: on every page, a decimal integer.
 pub const LEDGER_NEXT_POSITION: HeaderName = HeaderName::from_static("ledger-next-position");

@@ -2,26 +2,32 @@
 
 use std::borrow::Cow;
 
-use ledger_auth::openapi::{self, Answers, Refusals, Schemas};
-use ledger_auth::{ParameterError, Problem, Scope, integer};
+use ledger_auth::openapi::{self, Answers, FORBIDDEN, Refusals, Schemas};
+use ledger_auth::{Forbidden, ParameterError, Problem, Scope, integer};
 use ledger_event::{IdError, Kind, Position, RecordedEvent, SubscriptionId, WorkspaceId};
 use ledger_log::{ChainHash, Head, HeadSigner, LedgerId, LogIdentity};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
-use utoipa::openapi::{ObjectBuilder, OpenApi, Ref, Type};
+use utoipa::openapi::{ObjectBuilder, OpenApi, Ref, Required, Type};
 use utoipa::{IntoParams, IntoResponses, OpenApi as _};
 
 use crate::DEFAULT_FOLLOWERS_MAX;
 use crate::accept::NotAcceptable;
 use crate::error::FeedError;
 use crate::request::{LIMIT_DEFAULT, LIMIT_MAX, POSITION_MAX};
+use crate::segments::{SegmentList, no_segment, no_turn};
 
 /// The operations of the feed.
 #[must_use]
 pub fn operations() -> OpenApi {
     #[derive(utoipa::OpenApi)]
-    #[openapi(paths(crate::get_events, crate::checkpoint::get_checkpoint))]
+    #[openapi(paths(
+        crate::get_events,
+        crate::checkpoint::get_checkpoint,
+        crate::segments::list_segments,
+        crate::segments::get_segment
+    ))]
     struct FeedSide;
 
     FeedSide::openapi()
@@ -34,6 +40,7 @@ pub fn add_schemas(schemas: &mut Schemas) {
     schemas.add_read::<Kind>();
     schemas.add_written::<RecordedEvent<'_>>();
     schemas.add_written::<LogPage>();
+    schemas.add_written::<SegmentList>();
     schemas.add_written::<Problem>();
 }
 
@@ -128,6 +135,55 @@ impl IntoResponses for CheckpointRefusals {
     fn responses() -> Answers {
         Refusals::of_caller(Scope::Read).with_fault().into_answers()
     }
+}
+
+/// Why there is no list of segments.
+pub(crate) struct AdministrationRefusals;
+
+impl IntoResponses for AdministrationRefusals {
+    fn responses() -> Answers {
+        of_administrator().with_fault().into_answers()
+    }
+}
+
+/// Which segment is asked for.
+pub(crate) struct SegmentParameters;
+
+impl IntoParams for SegmentParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let first = openapi::query("first", "The position of its first event.").parameter_in(ParameterIn::Path);
+        let first = first.required(Required::True).schema(Some(openapi::integer_schema(1..=POSITION_MAX, None)));
+        vec![first.build()]
+    }
+}
+
+/// Why there is no segment.
+pub(crate) struct SegmentRefusals;
+
+impl IntoResponses for SegmentRefusals {
+    fn responses() -> Answers {
+        let out_of_bounds = integer("first", "x", 1..=POSITION_MAX).expect_err("it is no number");
+        of_administrator()
+            .with("No segment begins there.", [("none", no_segment(Position::new(7)))])
+            .with("It is no position.", [("first", Problem::from(out_of_bounds))])
+            .with("Not now: too many segments are being handed over.", [("no_turn", no_turn())])
+            .with_fault()
+            .into_answers()
+    }
+}
+
+fn of_administrator() -> Refusals<Problem> {
+    let forbidden = [("scope", Forbidden::Scope(Scope::Admin)), ("workspace", Forbidden::AllWorkspaces)];
+    Refusals::of_caller(Scope::Admin).with(FORBIDDEN, forbidden.map(|(name, refusal)| (name, Problem::from(refusal))))
+}
+
+/// A log of which half is sealed.
+pub(crate) fn segment_list() -> Value {
+    let hash = "07".repeat(32);
+    json!({
+        "ledger_id": "5e".repeat(16), "head": format!("970:{hash}"), "first_unsealed": 486,
+        "segments": [{"first": 1, "last": 485, "hash": hash, "bytes": 60_217}],
+    })
 }
 
 /// A signed head.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use ledger_event::{CompletedEvent, EventId, Position, StoredEvent, Timestamp};
@@ -248,10 +250,57 @@ pub enum LogError {
         /// What does not match.
         reason: String,
     },
+    /// A sealed segment is not what was written.
+    #[error("the segment {} is damaged at position {position}: {reason}", path.display())]
+    SegmentDamaged {
+        /// Its file.
+        path: PathBuf,
+        /// Where; the position before the first when it is not known.
+        position: Position,
+        /// What does not match.
+        reason: String,
+    },
+    /// The hot tier and the sealed segments are not of one log, or something is missing between them.
+    #[error("the log's hot tier does not fit its sealed segments: {reason}")]
+    TiersApart {
+        /// What is missing or differs, and where.
+        reason: String,
+    },
     /// A write or sync failed, or the log was closed; it takes no appends until it is opened again.
     #[error("the log takes no appends: {reason}")]
     Stopped {
         /// What failed.
         reason: String,
     },
+}
+
+impl LogError {
+    /// Whether what is stored is damaged or lost, so that the log must be restored from what is whole.
+    #[must_use]
+    pub fn is_mended_by_restore(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::SegmentDamaged { .. } | Self::TiersApart { .. } => true,
+            Self::Open(source) => !is_of_the_system(source.as_ref()),
+            Self::Read { source, .. } => !is_of_the_system(source.as_ref()),
+            Self::NewerFormat { .. } | Self::Segment { .. } | Self::Stopped { .. } => false,
+        }
+    }
+
+    /// Names the segment in which damage was found.
+    pub(crate) fn in_segment(self, path: &Path) -> Self {
+        let Self::Damaged { position, reason } = self else { return self };
+        let reason = reason.strip_prefix("in a segment: ").map(str::to_owned).unwrap_or(reason);
+        Self::SegmentDamaged { path: path.to_owned(), position, reason }
+    }
+}
+
+/// Whether the operating system refused something, as opposed to the storage engine finding damage: of which a file
+/// that is too short is one form.
+fn is_of_the_system(source: &(dyn std::error::Error + 'static)) -> bool {
+    let of_sled = match source.downcast_ref() {
+        Some(sled::Error::Io(error)) => Some(error),
+        Some(_) | None => None,
+    };
+    let refused = source.downcast_ref::<std::io::Error>().or(of_sled);
+    refused.is_some_and(|error| !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData))
 }

@@ -17,6 +17,7 @@
 mod chain;
 mod chunk_codec;
 mod clock;
+mod cold;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod event_log;
@@ -25,6 +26,7 @@ mod identity;
 mod memory_log;
 mod parts;
 mod queue;
+mod restore;
 mod segment;
 mod sequencer;
 mod signed_head;
@@ -34,15 +36,19 @@ mod window;
 
 pub use chunk_codec::EncodedChunk;
 pub use clock::Clock;
+pub use cold::{Archive, NewSegment, SealedSegment, segment_path, tail_path};
 pub use event_log::{
     Append, AppendError, Appended, BoxError, ChainHash, Chunk, EventLog, Head, LogError, PendingAppend,
 };
 pub use identity::{LedgerId, LogIdentity};
 pub use memory_log::{MemoryLog, MemoryLogOptions};
-pub use segment::{SegmentFooter, SegmentHeader, SegmentReader, SegmentWriter};
+pub use restore::{Restored, identities, restore};
+pub use segment::{FrameReader, SegmentFooter, SegmentHeader, SegmentReader, SegmentWriter};
 pub use signed_head::{HeadSigner, NotAVerifierKey, SignedHead, SignedHeadError, VerifierKey};
 pub use sled_log::{
-    DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_IDEMPOTENCE_WINDOW_EVENTS,
-    DEFAULT_JOURNAL_FILE_MAX_BYTES, DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS, SledLog, SledLogOptions,
+    DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_HOT_MAX_BYTES,
+    DEFAULT_IDEMPOTENCE_WINDOW_EVENTS, DEFAULT_JOURNAL_FILE_MAX_BYTES, DEFAULT_QUEUE_MAX_BYTES,
+    DEFAULT_QUEUE_MAX_REQUESTS, DEFAULT_SEGMENT_TARGET_BYTES, Salvaged, Sealing, SledLog, SledLogOptions, salvage,
+    witnessed_head,
 };
 pub use verify::{Chain, ChainWalk, verify};

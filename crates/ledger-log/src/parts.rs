@@ -73,6 +73,11 @@ fn encode(key: PartKey, last: bool, piece: &[u8]) -> Vec<u8> {
     value
 }
 
+/// How many bytes of its chunk a part has, not checked.
+pub(crate) fn payload_bytes(value: &[u8]) -> u64 {
+    value.len().saturating_sub(HEADER_BYTES) as u64
+}
+
 /// One part, checked.
 #[derive(Debug)]
 pub(crate) struct Part<'a> {

@@ -32,7 +32,10 @@ struct Status {
     log_position: u64,
     /// `POSITION:HASH`, as `verify` takes it.
     log_head: Option<String>,
+    /// Hot tier and segments.
     log_size_bytes: Option<u64>,
+    /// The last position that is in a segment.
+    log_sealed_position: Option<u64>,
     oldest_recorded_at: Option<Timestamp>,
     newest_recorded_at: Option<Timestamp>,
     /// From an hour of history on.
@@ -65,6 +68,7 @@ impl Status {
         push("log position", Some(self.log_position.to_string()));
         push("log head", self.log_head.clone());
         push("log size", self.log_size_bytes.map(size));
+        push("log sealed up to", self.log_sealed_position.map(|position| position.to_string()));
         push("oldest event recorded", self.oldest_recorded_at.map(|at| at.to_string()));
         push("newest event recorded", self.newest_recorded_at.map(|at| at.to_string()));
         push("events per day", self.growth_events_per_day.map(|events| events.to_string()));

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 use ledger_event::{Position, Timestamp};
-use ledger_log::{ChainHash, Chunk, EventLog, Head, SignedHead, VerifierKey};
+use ledger_log::{ChainHash, Chunk, EventLog, Head, SealedSegment, SignedHead, VerifierKey};
 use ledger_views::{Checkpoint, Views, ViewsError};
 
 use crate::head_key;
@@ -67,7 +68,7 @@ struct Walked {
 
 /// Runs the command.
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
-    let tool = Tool::open(&args.location.data_dir)?;
+    let tool = Tool::open_suspect(&args.location.data_dir)?;
     let known = match &args.checkpoint {
         Some(path) => Some(signed_head(&tool, path, args.verifier_key.as_ref())?),
         None => args.head,
@@ -77,8 +78,9 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
         Some(Ok(Views { reader, .. })) => Some(reader.checkpoint()),
         Some(Err(_)) | None => None,
     };
+    let segments = check_segments(&tool)?;
     let walked = walk(&tool, known, checkpoint).with_context(|| tool.data_dir().log().display().to_string())?;
-    output::print(&report(&walked, known, views.as_ref()))
+    output::print(&report(&walked, &segments, known, views.as_ref()))
 }
 
 /// The head in the file of a checkpoint, once its signature is found to be right.
@@ -92,6 +94,26 @@ fn signed_head(tool: &Tool, path: &Path, key: Option<&VerifierKey>) -> anyhow::R
     let signed = SignedHead::read(&note, &key).with_context(|| path.display().to_string())?;
     ensure!(signed.identity == identity, "{} is of another ledger's log", path.display());
     Ok(KnownHead(signed.head))
+}
+
+/// Sees that every byte of every segment is what was written, and names all that are not; what the chunks in them hold
+/// is for the walk to hash.
+fn check_segments(tool: &Tool) -> anyhow::Result<Vec<Arc<SealedSegment>>> {
+    let segments = tool.log().map_or(Vec::new(), |log| log.segments());
+    let progress = Progress::new("reading", segments.len() as u64, "segments");
+    let mut damaged = Vec::new();
+    for (done, segment) in (1..).zip(&segments) {
+        damaged.extend(segment.check().err());
+        progress.reached(done);
+    }
+    progress.finish();
+    let count = damaged.len();
+    let named = damaged.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    match damaged.into_iter().next() {
+        None => Ok(segments),
+        Some(error) if count == 1 => Err(error.into()),
+        Some(error) => Err(anyhow!(error).context(format!("{count} segments are damaged ({named}), the first"))),
+    }
 }
 
 fn walk(tool: &Tool, known: Option<KnownHead>, seen: Option<Checkpoint>) -> anyhow::Result<Walked> {
@@ -166,10 +188,18 @@ fn see_that_nothing_is_missing(known: Option<KnownHead>, seen: Option<Checkpoint
     }
 }
 
-fn report(walked: &Walked, known: Option<KnownHead>, views: Option<&Result<Views, ViewsError>>) -> String {
+fn report(
+    walked: &Walked,
+    segments: &[Arc<SealedSegment>],
+    known: Option<KnownHead>,
+    views: Option<&Result<Views, ViewsError>>,
+) -> String {
     let mut text = format!("events    {}\nchunks    {}\n", walked.head.position, walked.chunks);
     if let Some((first, last)) = walked.recorded {
         text += &format!("recorded  {first} to {last}\n");
+    }
+    if let Some(last) = segments.last() {
+        text += &format!("segments  {}, up to position {}\n", segments.len(), last.footer.last);
     }
     text += &format!("head      {}:{}\n", walked.head.position, walked.head.hash);
     text += &match views {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use ledger_event::{ErrorChain, Position};
 use ledger_ingest::{Ingest, IngestOptions};
 use ledger_log::{Clock, EventLog, HeadSigner, SledLog, SledLogOptions};
@@ -39,11 +39,18 @@ pub(crate) struct OpenedAt {
 impl Ledger {
     /// Opens log and views, and starts to fold the one into the other.
     pub(crate) async fn open(data_dir: &DataDir, settings: &ServeSettings) -> anyhow::Result<Self> {
+        if settings.archive_dir().is_some_and(|archive| archive.starts_with(data_dir.path())) {
+            bail!("the archive is in the ledger's own folder, and would be lost with it: name another folder");
+        }
         let options = SledLogOptions {
             cache_bytes: settings.log_cache_bytes,
             idempotence_window_events: settings.idempotence_window_events,
             queue_max_requests: settings.append_queue_requests,
             queue_max_bytes: settings.append_queue_bytes,
+            segments_dir: data_dir.segments(),
+            archive_dir: settings.archive_dir(),
+            segment_target_bytes: settings.segment_bytes,
+            hot_max_bytes: settings.hot_log_bytes,
             clock: Clock::new(clock::now),
             ..SledLogOptions::at(data_dir.log())
         };

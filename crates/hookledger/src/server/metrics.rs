@@ -142,10 +142,16 @@ impl Collector for LedgerCollector {
             let metric = ConstCounter::new(value);
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
         }
+        let sealing = self.log.watch_sealing().borrow().clone();
         let gauges = [
             ("log_position", "Position of the last durable event", head),
             ("views_position", "Position that the views have reached", views),
             ("views_lag_events", "Events that the views have not folded yet", head - views),
+            ("log_sealed_position", "Last position that is in a sealed segment", sealing.sealed.get()),
+            ("log_archived_position", "Last position of which the archive has a copy", sealing.archived.get()),
+            ("log_hot_bytes", "Bytes of chunks in the hot tier of the log, about", sealing.hot_bytes),
+            ("log_sealing_failing", "1 while the log cannot be sealed or trimmed", sealing.failure.is_some().into()),
+            ("log_archive_failing", "1 while the archive is behind", sealing.archive_failure.is_some().into()),
             ("deliveries_waiting", "Deliveries that wait for their description", self.views.waiting_count()),
         ];
         for (name, help, value) in gauges {

@@ -7,7 +7,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use http::Uri;
 use ledger_auth::{Problem, Tokens};
-use ledger_feed::{DEFAULT_FOLLOWERS_MAX, Feed, FeedOptions};
+use ledger_feed::{DEFAULT_FOLLOWERS_MAX, Feed, FeedOptions, SegmentsHttp};
 use ledger_ingest::http::{IngestHttp, IngestHttpOptions};
 use ledger_query::QueryHttp;
 use tokio::sync::watch;
@@ -48,6 +48,7 @@ pub(crate) fn router(
         signer: ledger.signer.clone(),
     };
     let feed = Feed::new(ledger.log.clone(), tokens.clone(), feed_options);
+    let segments = SegmentsHttp::new(Arc::clone(&ledger.log), tokens.clone(), clock::now);
     let query = QueryHttp::new(ledger.views.clone(), tokens.clone(), clock::now);
     let rebuild = get(rebuild::get_rebuild).post(rebuild::start_rebuild);
     let operations = Router::new()
@@ -62,6 +63,7 @@ pub(crate) fn router(
     Router::new()
         .merge(ingest.router())
         .merge(feed.router())
+        .merge(segments.router())
         .merge(query.router())
         .merge(operations)
         .fallback(not_found)

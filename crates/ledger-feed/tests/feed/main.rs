@@ -1,5 +1,6 @@
-//! The feed over a log in memory, asked as its router is.
+//! The feed over a log in memory, and segments of one on sled, asked as their routers are.
 
 mod follow;
 mod page;
+mod segments;
 mod support;

@@ -4,7 +4,7 @@ use super::*;
 use crate::MemoryLog;
 use crate::chunk_codec::EncodedChunk;
 use crate::conformance::{append, numbered, with_payload};
-use crate::event_log::EventLog;
+use crate::event_log::{Chunk, EventLog};
 
 /// A segment of two chunks, written by the first version of the format and never again.
 const FIXTURE: &[u8] = include_bytes!("../../fixtures/segment-v1.hkl");
@@ -127,6 +127,80 @@ fn only_chunks_that_follow_and_match_their_hash_are_taken() {
     let mut writer = SegmentWriter::new(Vec::new(), elsewhere).expect("memory takes any bytes");
     assert!(matches!(writer.push(&chunks[0]), Err(LogError::Damaged { .. })), "it is of another ledger");
     assert!(matches!(writer.finish(), Err(LogError::Segment { .. })), "a segment has chunks");
+}
+
+/// A segment of many small chunks and a few large ones, so that its index has several entries, in a file.
+fn written_to_a_file() -> (MemoryLog, tempfile::NamedTempFile) {
+    let log = MemoryLog::new();
+    let mut number = 0;
+    for length in (0..600).map(|n| 1 + n % 40) {
+        // What does not compress, in a few of them.
+        let noise: String =
+            (0..1000 * (length / 30)).map(|n| blake3::hash(&[n as u8, length as u8]).to_string()).collect();
+        let mut events = vec![with_payload(number, &format!(r#"{{"noise":"{noise}"}}"#))];
+        events.extend((number + 1..number + length).map(numbered));
+        append(&log, events).expect("it is appended");
+        number += length;
+    }
+    let header = SegmentHeader { identity: log.identity(), first: Position::new(1), previous: ChainHash::START };
+    let file = tempfile::NamedTempFile::new().expect("there is room for a file");
+    let mut writer = SegmentWriter::new(io::BufWriter::new(file.as_file()), header).expect("it is written");
+    for encoded in encoded_chunks(&log) {
+        writer.push(&encoded).expect("the chunk follows");
+    }
+    writer.finish().expect("it has chunks");
+    (log, file)
+}
+
+#[test]
+fn every_chunk_of_a_file_is_found_by_each_of_its_positions_in_any_order() {
+    let (log, file) = written_to_a_file();
+    let segment = SegmentFile::open(file.path()).expect("it is a segment");
+    assert_eq!(segment.footer().last, log.head().position);
+    assert!(segment.bytes_from(Position::new(1)).expect("it has an index") > 2 * INDEX_STRIDE_BYTES);
+    let last = log.head().position.get();
+    let forward = (1..=last).step_by(17);
+    let scattered = (0..2000).map(|n| 1 + (n * 7919) % last);
+    for position in forward.chain((1..=last).rev().step_by(1013)).chain(scattered).map(Position::new) {
+        let (encoded, next) = segment.encoded_chunk_at(position).expect("it is whole");
+        let expected = log.encoded_chunk_at(position).expect("it is readable").expect("it is there");
+        assert_eq!(encoded, expected, "position {position}");
+        assert_eq!(next, expected.decode().expect("it is whole").last().next());
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_or_changed_gives_an_error_or_the_right_chunk_and_names_itself() {
+    let (log, bytes) = written();
+    let dir = tempfile::tempdir().expect("there is room for a folder");
+    let path = dir.path().join("1.segment");
+    let expected = encoded_chunks(&log);
+    let see = |content: &[u8], what: &str| {
+        std::fs::write(&path, content).expect("it is written");
+        let mut all_are_right = true;
+        for chunk in &expected {
+            let read = SegmentFile::open(&path).and_then(|segment| segment.encoded_chunk_at(chunk.first()));
+            match read {
+                Ok((read, _)) => assert_eq!(read, *chunk, "{what}"),
+                Err(LogError::SegmentDamaged { path: named, .. }) => {
+                    assert_eq!(named, path, "{what}");
+                    all_are_right = false;
+                }
+                Err(LogError::NewerFormat { .. }) => all_are_right = false,
+                Err(error) => panic!("{what}: {error}"),
+            }
+        }
+        all_are_right
+    };
+    assert!(see(&bytes, "whole"));
+    for length in 0..bytes.len() {
+        assert!(!see(&bytes[..length], &format!("cut at {length}")));
+    }
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << (at % 8);
+        see(&flipped, &format!("flipped at {at}"));
+    }
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use ledger_event::Position;
 
-use super::{MAGIC, Progress, SegmentFooter, SegmentHeader, VERSION, crc, footer_bytes, header_bytes};
+use super::{FrameHeader, Progress, SegmentFooter, SegmentHeader, crc, damaged, footer_bytes, header_bytes};
 use crate::chunk_codec::EncodedChunk;
-use crate::event_log::LogError;
+use crate::event_log::{ChainHash, Chunk, LogError};
 
 /// Writes chunks, in order, into a segment. The file does not exist as a segment before
 /// [`SegmentWriter::finish`]; syncing it is up to the caller. After a failed write it is of no more use.
@@ -14,6 +14,7 @@ pub struct SegmentWriter<W> {
     output: W,
     header: SegmentHeader,
     progress: Progress,
+    hash: ChainHash,
 }
 
 impl<W: Write> SegmentWriter<W> {
@@ -26,29 +27,42 @@ impl<W: Write> SegmentWriter<W> {
         if header.first == Position::START {
             return Err(LogError::Segment { action: "begin", source: "positions begin at 1".into() });
         }
-        let version = VERSION.to_be_bytes();
         let fields = header_bytes(&header);
-        for piece in [&MAGIC[..], &version, &fields, &crc(&[&MAGIC, &version, &fields])] {
+        for piece in [&fields[..], &crc(&[&fields])] {
             output.write_all(piece).map_err(failed)?;
         }
-        Ok(Self { output, header, progress: Progress::new(&header) })
+        Ok(Self { output, header, progress: Progress::new(&header), hash: header.previous })
     }
 
-    /// Adds a chunk, once its content is found to match its hash.
+    /// Adds a chunk, once its content is found to match its hash; returns what is in it.
     ///
     /// # Errors
     ///
     /// [`LogError::Damaged`] when it does not match, or does not follow the one before: then nothing was
     /// written. [`LogError::Segment`] when the output fails.
-    pub fn push(&mut self, encoded: &EncodedChunk) -> Result<(), LogError> {
+    pub fn push(&mut self, encoded: &EncodedChunk) -> Result<Chunk, LogError> {
         let chunk = encoded.verify(&self.header.identity)?;
-        self.progress.advance(&chunk)?;
+        if chunk.first != self.progress.next {
+            return Err(self.progress.damaged(format!("the next chunk begins at {}", chunk.first)));
+        }
+        if chunk.previous != self.hash {
+            return Err(damaged(chunk.first, "it does not follow the chunk before it in the chain"));
+        }
         let bytes = encoded.as_bytes();
-        let length = u32::try_from(bytes.len()).expect("a chunk that was decoded is within its bound").to_be_bytes();
-        for piece in [&length[..], &crc(&[&length, bytes]), bytes] {
+        let events = u32::try_from(chunk.events.len()).expect("a request is a few thousand events");
+        let frame = FrameHeader::of(chunk.first, events, bytes);
+        for piece in [&frame.to_bytes()[..], bytes] {
             self.output.write_all(piece).map_err(failed)?;
         }
-        Ok(())
+        self.progress.advance(&frame);
+        self.hash = chunk.hash;
+        Ok(chunk)
+    }
+
+    /// How many bytes it has so far.
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        self.progress.offset
     }
 
     /// Ends the segment, and flushes the output.
@@ -57,12 +71,17 @@ impl<W: Write> SegmentWriter<W> {
     ///
     /// [`LogError::Segment`] when it has no chunks, or the output fails.
     pub fn finish(mut self) -> Result<(W, SegmentFooter), LogError> {
-        let Some(footer) = self.progress.footer() else {
+        let Some(footer) = self.progress.footer(self.hash) else {
             return Err(LogError::Segment { action: "finish", source: "it has no chunks".into() });
         };
-        let mark = 0_u32.to_be_bytes();
-        let fields = footer_bytes(&footer);
-        for piece in [&mark[..], &fields, &crc(&[&mark, &fields])] {
+        let count = u32::try_from(self.progress.index.len()).expect("an entry stands for 256 KiB at least");
+        let mut index = 0_u32.to_be_bytes().to_vec();
+        index.extend_from_slice(&count.to_be_bytes());
+        for entry in &self.progress.index {
+            index.extend_from_slice(&entry.to_bytes());
+        }
+        let footer_bytes = footer_bytes(&self.header, &footer, self.progress.offset);
+        for piece in [&index[..], &crc(&[&index]), &footer_bytes] {
             self.output.write_all(piece).map_err(failed)?;
         }
         self.output.flush().map_err(failed)?;

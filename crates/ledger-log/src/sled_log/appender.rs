@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::Shared;
 use super::committer::{Committer, Sealed, describe, refuse};
 use super::guard::panic_text;
-use super::read;
 use crate::chain::ChunkSeed;
 use crate::clock::Clock;
 use crate::event_log::LogError;
@@ -71,7 +70,7 @@ impl Appender {
         let start = self.sequencer.window_start();
         let mut position = start.max(self.shared.oldest()?);
         while position <= head {
-            let chunk = read::chunk_at(&self.shared.chunks, position, head)?;
+            let chunk = self.shared.chunk_at(position, head)?;
             for (index, stored) in chunk.events.iter().enumerate() {
                 let at = chunk.first.plus(index as u64);
                 if at < start {

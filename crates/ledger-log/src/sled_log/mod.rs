@@ -6,6 +6,8 @@
 //!   meanwhile.
 //! - `read` serves chunks to anybody, up to the published head and never beyond: what stands in sled
 //!   beyond it is not durable yet.
+//! - `sealer` is another thread, which follows the head: it makes segments of what is old and takes it out of
+//!   sled; `tiers` reads both as one log.
 //!
 //! A log fails once and for all: after a failed write or sync nobody knows what the disk holds,
 //! and only opening the log again finds out.
@@ -18,7 +20,12 @@ mod journal;
 mod open;
 mod options;
 mod read;
+mod rebuild;
+mod sealer;
 mod store;
+mod tail;
+mod tiers;
+mod witness;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -28,16 +35,23 @@ use sled::Tree;
 use tokio::sync::watch;
 
 pub use self::options::{
-    DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_IDEMPOTENCE_WINDOW_EVENTS,
-    DEFAULT_JOURNAL_FILE_MAX_BYTES, DEFAULT_QUEUE_MAX_BYTES, DEFAULT_QUEUE_MAX_REQUESTS, SledLogOptions,
+    DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_HOT_MAX_BYTES,
+    DEFAULT_IDEMPOTENCE_WINDOW_EVENTS, DEFAULT_JOURNAL_FILE_MAX_BYTES, DEFAULT_QUEUE_MAX_BYTES,
+    DEFAULT_QUEUE_MAX_REQUESTS, DEFAULT_SEGMENT_TARGET_BYTES, SledLogOptions,
 };
+pub(crate) use self::rebuild::HotWriter;
+pub use self::rebuild::{Salvaged, salvage};
+pub use self::sealer::Sealing;
+pub use self::witness::witnessed_head;
 
 use self::appender::Appender;
 use self::committer::Committer;
 use self::disk::Disk;
 use self::open::Opened;
+use self::sealer::{Sealer, Unsealed};
 use crate::chunk_codec::{ChunkEncoder, EncodedChunk};
-use crate::event_log::{Append, AppendError, BoxError, Chunk, EventLog, Head, LogError, PendingAppend};
+use crate::cold::{Archive, Catalog, SealedSegment};
+use crate::event_log::{Append, AppendError, Chunk, EventLog, Head, LogError, PendingAppend};
 use crate::identity::LogIdentity;
 use crate::queue::Queue;
 use crate::sequencer::Sequencer;
@@ -48,11 +62,15 @@ use crate::sequencer::Sequencer;
 pub struct SledLog {
     shared: Arc<Shared>,
     appender: Mutex<Option<JoinHandle<()>>>,
+    sealer: Mutex<Option<JoinHandle<()>>>,
+    stop_sealing: watch::Sender<bool>,
 }
 
-/// What readers, senders and the appender share.
+/// What readers, senders, the appender and the sealer share.
 struct Shared {
     chunks: Tree,
+    cold: Catalog,
+    sealing: watch::Sender<Sealing>,
     identity: LogIdentity,
     queue: Queue,
     head: watch::Sender<Head>,
@@ -67,16 +85,30 @@ impl SledLog {
     /// # Errors
     ///
     /// [`LogError::Open`] when the files cannot be opened, another process has them, or sled finds them
-    /// damaged; [`LogError::NewerFormat`]; [`LogError::Damaged`] when the last chunk is not right.
+    /// damaged; [`LogError::NewerFormat`]; [`LogError::Damaged`] when the last chunk is not right, or chunks are
+    /// missing between the tiers or at the end; [`LogError::SegmentDamaged`] when a segment is missing, or its ends are not right;
+    /// [`LogError::TiersApart`].
     pub fn open(options: SledLogOptions) -> Result<Self, LogError> {
         Self::open_with(options, |disk| disk)
     }
 
     /// As [`SledLog::open`], with what stands between the appender and the disk.
     fn open_with(options: SledLogOptions, wrap: impl FnOnce(Box<dyn Disk>) -> Box<dyn Disk>) -> Result<Self, LogError> {
-        let Opened { chunks, disk, identity, head, recorded_at } = open::open(&options)?;
+        let Opened { chunks, cold, disk, identity, head, recorded_at } = open::open(&options)?;
+        let sealed = cold.end().position;
+        let oldest = tiers::oldest_in(&chunks)?.unwrap_or(sealed.next());
+        let sealing = Sealing {
+            sealed,
+            archived: Position::START,
+            oldest_hot: oldest,
+            hot_bytes: 0,
+            failure: None,
+            archive_failure: None,
+        };
         let shared = Arc::new(Shared {
             chunks,
+            cold,
+            sealing: watch::Sender::new(sealing),
             identity,
             queue: Queue::new(options.queue_bounds()),
             head: watch::Sender::new(head),
@@ -89,11 +121,34 @@ impl SledLog {
             committer: Arc::new(Mutex::new(committer)),
             clock: options.clock,
         };
-        let thread = std::thread::Builder::new()
-            .name("log-appender".to_owned())
-            .spawn(move || appender.run())
-            .map_err(|error| LogError::Open(error.into()))?;
-        Ok(Self { shared, appender: Mutex::new(Some(thread)) })
+        let stop_sealing = watch::Sender::new(false);
+        let sealer = Sealer {
+            shared: Arc::clone(&shared),
+            segment_target_bytes: options.segment_target_bytes,
+            hot_max_bytes: options.hot_max_bytes,
+            archive: options.archive_dir.as_deref().map(Archive::new),
+            stop: stop_sealing.subscribe(),
+            log_dir: options.dir,
+            noted: head,
+            unsealed: Unsealed { counted_to: sealed, bytes: 0 },
+        };
+        let appender = Mutex::new(Some(spawn("log-appender", move || appender.run())?));
+        // From here on dropping it ends the appender.
+        let log = Self { shared, appender, sealer: Mutex::default(), stop_sealing };
+        *log.sealer.lock().unwrap_or_else(PoisonError::into_inner) = Some(spawn("log-sealer", move || sealer.run())?);
+        Ok(log)
+    }
+
+    /// How far sealing has come, and each further step.
+    #[must_use]
+    pub fn watch_sealing(&self) -> watch::Receiver<Sealing> {
+        self.shared.sealing.subscribe()
+    }
+
+    /// The segments that are sealed now, by rising position.
+    #[must_use]
+    pub fn segments(&self) -> Vec<Arc<SealedSegment>> {
+        self.shared.cold.list()
     }
 
     /// Takes no more appends, finishes those that are queued, and waits for that: it blocks. Reads go on.
@@ -105,7 +160,17 @@ impl SledLog {
             // It catches its own panics, and has said what it died of.
             let _ = thread.join();
         }
+        self.stop_sealing.send_replace(true);
+        let mut sealer = self.sealer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = sealer.take() {
+            // What it was in the middle of is no segment yet, and is begun anew by the next one.
+            let _ = thread.join();
+        }
     }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LogError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|error| LogError::Open(error.into()))
 }
 
 impl Drop for SledLog {
@@ -140,30 +205,18 @@ impl EventLog for SledLog {
         if position == Position::START || position > head {
             return Ok(None);
         }
-        read::chunk_at(&self.shared.chunks, position, head).map(Some)
+        self.shared.chunk_at(position, head).map(Some)
     }
 
     fn encoded_chunk_at(&self, position: Position) -> Result<Option<EncodedChunk>, LogError> {
         if position == Position::START || position > self.head().position {
             return Ok(None);
         }
-        read::encoded_chunk_at(&self.shared.chunks, position).map(Some)
+        self.shared.encoded_chunk_at(position).map(Some)
     }
 
     fn check_writable(&self) -> Result<(), LogError> {
         self.shared.queue.check_open()
-    }
-}
-
-impl Shared {
-    /// The first position that sled holds; that after the head of an empty log.
-    fn oldest(&self) -> Result<Position, LogError> {
-        let failed = |source: BoxError| LogError::Read { position: Position::START, source };
-        let first = guard::guarded(|| self.chunks.first()).and_then(|first| Ok(first?)).map_err(failed)?;
-        match first {
-            Some((key, _)) => Ok(read::part_key(Position::START, &key)?.first),
-            None => Ok(self.head.borrow().position.next()),
-        }
     }
 }
 

@@ -11,8 +11,9 @@ use sled::{Db, Tree};
 use super::SledLogOptions;
 use super::disk::SledDisk;
 use super::guard::guarded;
-use super::journal::{self, Journal, Replayed};
-use super::read;
+use super::journal::{self, Journal};
+use super::{read, witness};
+use crate::cold::Catalog;
 use crate::event_log::{BoxError, ChainHash, Head, LogError};
 use crate::identity::LogIdentity;
 use crate::parts;
@@ -35,6 +36,7 @@ const META_KEY: &[u8] = b"log";
 /// A log, opened and checked.
 pub(super) struct Opened {
     pub(super) chunks: Tree,
+    pub(super) cold: Catalog,
     pub(super) disk: SledDisk,
     pub(super) identity: LogIdentity,
     pub(super) head: Head,
@@ -44,23 +46,36 @@ pub(super) struct Opened {
 
 /// Opens the log in `options.dir`, or makes an empty one. When it returns, all that it found is durable.
 pub(super) fn open(options: &SledLogOptions) -> Result<Opened, LogError> {
+    let cold = Catalog::open(&options.segments_dir)?;
+    see_that_the_hot_tier_is_there(options, &cold)?;
     let created = create_dirs(&options.dir).map_err(|error| LogError::Open(error.into()))?;
     let (db, chunks, meta) = open_trees(options).map_err(LogError::Open)?;
-    let identity = read_or_make_identity(&meta, &chunks)?;
+    let identity = read_or_make_identity(&meta, &chunks, &cold)?;
     discard_torn_tail(&chunks)?;
-    let (mut head, mut recorded_at) = find_head(&chunks, &identity)?;
-    let Replayed { last, next_generation } = journal::replay(&options.dir, &chunks, &identity, head)?;
-    if let Some(last) = last {
-        (head, recorded_at) = (last.head(), last.recorded_at);
-    }
+    let next_generation = journal::replay(&options.dir, &chunks, &identity, end_of_sled(&chunks)?)?;
+    let (head, recorded_at) = find_head(&chunks, &identity, &cold)?;
+    see_that_the_tiers_meet(&chunks, head, &cold)?;
+    see_that_it_is_no_shorter(&options.dir, head)?;
     // What a killed process wrote may be in the machine's memory only, and is about to be served; and the journal is
     // about to be written anew.
     let file = File::open(options.dir.join("db")).map_err(|error| LogError::Open(error.into()))?;
     guarded(|| journal::make_durable(&db, &file)).flatten().map_err(LogError::Open)?;
-    let journal = Journal::begin(&options.dir, &db, next_generation, options.journal_file_max_bytes);
+    let journal = Journal::begin(&options.dir, &db, identity, next_generation, options.journal_file_max_bytes);
     let disk = SledDisk::new(&chunks, journal.map_err(LogError::Open)?);
     sync_files(&options.dir, &created).map_err(|error| LogError::Open(error.into()))?;
-    Ok(Opened { chunks, disk, identity, head, recorded_at })
+    Ok(Opened { chunks, cold, disk, identity, head, recorded_at })
+}
+
+/// A log that has segments has a hot tier: an empty one must not be made in its place.
+fn see_that_the_hot_tier_is_there(options: &SledLogOptions, cold: &Catalog) -> Result<(), LogError> {
+    let is_there = options.dir.join("db").try_exists().map_err(|error| LogError::Open(error.into()))?;
+    match cold.end().position {
+        end if end > Position::START && !is_there => {
+            let reason = format!("{} is missing, and segments up to position {end} are there", options.dir.display());
+            Err(LogError::TiersApart { reason })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes the directory and those above it; returns the ones that were not there.
@@ -72,7 +87,7 @@ fn create_dirs(dir: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Makes durable the files of a log that sled has just opened, their names, and those of the directories
 /// that were made. sled writes its `conf` without a sync, and does not open without it.
-fn sync_files(dir: &Path, created: &[PathBuf]) -> io::Result<()> {
+pub(super) fn sync_files(dir: &Path, created: &[PathBuf]) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         if entry.file_type()?.is_file() {
@@ -87,7 +102,7 @@ fn sync_files(dir: &Path, created: &[PathBuf]) -> io::Result<()> {
     Ok(())
 }
 
-fn open_trees(options: &SledLogOptions) -> Result<(Db, Tree, Tree), BoxError> {
+pub(super) fn open_trees(options: &SledLogOptions) -> Result<(Db, Tree, Tree), BoxError> {
     guarded(|| {
         let config = sled::Config::new()
             .path(&options.dir)
@@ -117,9 +132,23 @@ fn open_released(config: &sled::Config) -> sled::Result<Db> {
     }
 }
 
-fn read_or_make_identity(meta: &Tree, chunks: &Tree) -> Result<LogIdentity, LogError> {
+fn read_or_make_identity(meta: &Tree, chunks: &Tree, cold: &Catalog) -> Result<LogIdentity, LogError> {
+    let apart = |reason: &str| Err(LogError::TiersApart { reason: reason.to_owned() });
+    match (read_identity(meta)?, cold.identity()) {
+        (None, None) => make_identity(meta, chunks).map_err(LogError::Open),
+        (None, Some(_)) => apart("it is empty, and there are segments"),
+        (Some(identity), sealed) if sealed.is_none_or(|sealed| sealed == identity) => Ok(identity),
+        (Some(_), _) => apart("they are of two logs"),
+    }
+}
+
+/// Which log it is; `None` of a hot tier that was just made.
+pub(super) fn read_identity(meta: &Tree) -> Result<Option<LogIdentity>, LogError> {
     let stored = guarded(|| meta.get(META_KEY)).and_then(|stored| Ok(stored?)).map_err(LogError::Open)?;
-    let Some(stored) = stored else { return make_identity(meta, chunks).map_err(LogError::Open) };
+    stored.map(|stored| parse_identity(&stored)).transpose()
+}
+
+fn parse_identity(stored: &[u8]) -> Result<LogIdentity, LogError> {
     let Some((format, rest)) = stored.split_first_chunk::<4>() else {
         return Err(LogError::Open("the record of its format is damaged".into()));
     };
@@ -138,10 +167,15 @@ fn make_identity(meta: &Tree, chunks: &Tree) -> Result<LogIdentity, BoxError> {
         return Err("the record of its format is missing, though there are chunks".into());
     }
     let identity = LogIdentity::random()?;
+    write_identity(meta, identity)?;
+    Ok(identity)
+}
+
+pub(super) fn write_identity(meta: &Tree, identity: LogIdentity) -> Result<(), BoxError> {
     let mut record = FORMAT.to_be_bytes().to_vec();
     record.extend_from_slice(&identity.to_bytes());
     guarded(|| meta.insert(META_KEY, record))??;
-    Ok(identity)
+    Ok(())
 }
 
 /// Removes a chunk at the end that lacks its last part: a crash came between its parts, and nobody was
@@ -159,10 +193,22 @@ fn discard_torn_tail(chunks: &Tree) -> Result<(), LogError> {
     Ok(())
 }
 
+/// Where sled ends, by its last chunk: what a crash took from it comes behind that.
+fn end_of_sled(chunks: &Tree) -> Result<Head, LogError> {
+    match last_chunk(chunks)? {
+        Some(first) => Ok(read::encoded_chunk_at(chunks, first)?.decode()?.head()),
+        None => Ok(Head { position: Position::START, hash: ChainHash::START }),
+    }
+}
+
 /// Where the log ends, by its last chunk, which must be whole, have the hash of its content and follow
-/// the chunk before it.
-fn find_head(chunks: &Tree, identity: &LogIdentity) -> Result<(Head, Timestamp), LogError> {
+/// the chunk before it, where that one is in sled alone.
+fn find_head(chunks: &Tree, identity: &LogIdentity, cold: &Catalog) -> Result<(Head, Timestamp), LogError> {
     let Some(first) = last_chunk(chunks)? else {
+        if cold.end().position > Position::START {
+            let reason = format!("it is empty, and segments up to position {} are there", cold.end().position);
+            return Err(LogError::TiersApart { reason });
+        }
         let start = Timestamp::from_micros(0).expect("1970 is within the bounds");
         return Ok((Head { position: Position::START, hash: ChainHash::START }, start));
     };
@@ -175,9 +221,7 @@ fn find_head(chunks: &Tree, identity: &LogIdentity) -> Result<(Head, Timestamp),
             false => damaged("it is the first chunk, and says that one came before"),
         };
     }
-    // The chunk before may have left sled for a segment.
-    let oldest = first_chunk(chunks)?;
-    if oldest < Some(first) {
+    if before > cold.end().position {
         let previous = read::chunk_at(chunks, before, chunk.last())?;
         if previous.hash != chunk.previous {
             return damaged("it does not follow the chunk before it");
@@ -186,9 +230,49 @@ fn find_head(chunks: &Tree, identity: &LogIdentity) -> Result<(Head, Timestamp),
     Ok((chunk.head(), chunk.recorded_at))
 }
 
-fn first_chunk(chunks: &Tree) -> Result<Option<Position>, LogError> {
-    let key = guarded(|| chunks.first()).and_then(|first| Ok(first?)).map_err(LogError::Open)?;
-    key.map(|(key, _)| Ok(read::part_key(Position::START, &key)?.first)).transpose()
+/// Sees that sled goes on where the segments end: nothing is missing between them, and it is one chain.
+///
+/// Chunks before that end are in sled too, or not: they are read from the segments.
+fn see_that_the_tiers_meet(chunks: &Tree, head: Head, cold: &Catalog) -> Result<(), LogError> {
+    let end = cold.end();
+    if head.position < end.position {
+        let reason = format!("it ends at position {}, and the segments at position {}", head.position, end.position);
+        return Err(LogError::TiersApart { reason });
+    }
+    if head.position == end.position {
+        return match head.hash == end.hash {
+            true => Ok(()),
+            false => Err(LogError::TiersApart { reason: format!("they have two chunks that end at {}", end.position) }),
+        };
+    }
+    let next = end.position.next();
+    let first = read::first_of_chunk_at(chunks, next)?;
+    if first != next {
+        let reason = format!("no chunk begins there, where the segments end; the one that holds it begins at {first}");
+        return Err(LogError::Damaged { position: next, reason });
+    }
+    // A chunk that cannot be read is told to its readers; the others can be served meanwhile.
+    match read::encoded_chunk_at(chunks, next).and_then(|chunk| chunk.decode()) {
+        Ok(chunk) if chunk.previous != end.hash => {
+            Err(LogError::TiersApart { reason: format!("the chunk at position {next} follows another one") })
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Sees that the log ends no earlier than it did.
+fn see_that_it_is_no_shorter(dir: &Path, head: Head) -> Result<(), LogError> {
+    match witness::witnessed_head(dir) {
+        Some(seen) if seen.position > head.position => {
+            let reason = format!("it is lost: the log was seen up to position {}", seen.position);
+            Err(LogError::Damaged { position: head.position.next(), reason })
+        }
+        Some(seen) if seen.position == head.position && seen.hash != head.hash => {
+            let reason = "another chunk was seen to end there".to_owned();
+            Err(LogError::Damaged { position: head.position, reason })
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn last_chunk(chunks: &Tree) -> Result<Option<Position>, LogError> {

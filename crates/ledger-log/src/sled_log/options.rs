@@ -28,11 +28,25 @@ pub const DEFAULT_CHUNK_TARGET_EVENTS: usize = 1024;
 /// How many bytes of waiting requests are put into one chunk by default.
 pub const DEFAULT_CHUNK_TARGET_BYTES: usize = 1024 * 1024;
 
+/// How many bytes of chunks are sealed into a segment by default.
+pub const DEFAULT_SEGMENT_TARGET_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How many bytes of chunks sled holds by default, sealed ones and others.
+pub const DEFAULT_HOT_MAX_BYTES: u64 = 128 * 1024 * 1024;
+
 /// Where a log on sled is, and its settings. [`SledLogOptions::at`] gives each its default.
 #[derive(Clone, Debug)]
 pub struct SledLogOptions {
     /// The directory of the log, made when it is not there. One process has it open at a time.
     pub dir: PathBuf,
+    /// The directory of its sealed segments, made when there is one.
+    pub segments_dir: PathBuf,
+    /// Where a second copy of each segment is kept.
+    pub archive_dir: Option<PathBuf>,
+    /// How many bytes of chunks are sealed into a segment; the last one may cross it.
+    pub segment_target_bytes: u64,
+    /// How many bytes of chunks sled holds, as long as what is sealed is enough to give up.
+    pub hot_max_bytes: u64,
     /// What sled's cache may hold.
     pub cache_bytes: u64,
     /// How many of the newest events are recognized when they are sent again. Beyond them a repeated
@@ -53,11 +67,16 @@ pub struct SledLogOptions {
 }
 
 impl SledLogOptions {
-    /// A log in that directory, with every setting at its default.
+    /// A log in that directory, its segments in `segments` beside it, with every setting at its default.
     #[must_use]
     pub fn at(dir: impl Into<PathBuf>) -> Self {
+        let dir = dir.into();
         Self {
-            dir: dir.into(),
+            segments_dir: dir.with_file_name("segments"),
+            archive_dir: None,
+            segment_target_bytes: DEFAULT_SEGMENT_TARGET_BYTES,
+            hot_max_bytes: DEFAULT_HOT_MAX_BYTES,
+            dir,
             cache_bytes: DEFAULT_CACHE_BYTES,
             idempotence_window_events: DEFAULT_IDEMPOTENCE_WINDOW_EVENTS,
             journal_file_max_bytes: DEFAULT_JOURNAL_FILE_MAX_BYTES,
@@ -67,6 +86,12 @@ impl SledLogOptions {
             chunk_target_bytes: DEFAULT_CHUNK_TARGET_BYTES,
             clock: Clock::system(),
         }
+    }
+
+    /// The same for a tool that reads: it leaves the tiers as they are.
+    #[must_use]
+    pub fn sealing_nothing(self) -> Self {
+        Self { segment_target_bytes: u64::MAX, hot_max_bytes: u64::MAX, archive_dir: None, ..self }
     }
 
     pub(super) fn queue_bounds(&self) -> QueueBounds {

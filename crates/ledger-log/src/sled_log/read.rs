@@ -11,16 +11,21 @@ use crate::parts::{self, PartKey};
 /// Reads the chunk that holds the event at `position`, which is not beyond `head`; its parts are
 /// checked, what they hold is not.
 pub(super) fn encoded_chunk_at(chunks: &Tree, position: Position) -> Result<EncodedChunk, LogError> {
-    let failed = |source: BoxError| LogError::Read { position, source };
-    let last_key = guarded(|| chunks.get_lt(PartKey::greatest_of(position))).map_err(failed)?;
-    let Some((key, _)) = last_key.map_err(|error| failed(error.into()))? else {
-        return Err(LogError::Damaged { position, reason: "no chunk holds that position".to_owned() });
-    };
-    let first = part_key(position, &key)?.first;
+    let first = first_of_chunk_at(chunks, position)?;
     let stored = parts_of(chunks, first)?;
     match parts::join(first, stored.iter().map(|(key, value)| (*key, value.as_ref())))? {
         Some(bytes) => Ok(EncodedChunk::of_stored(first, bytes)),
         None => Err(LogError::Damaged { position: first, reason: "its last part is missing".to_owned() }),
+    }
+}
+
+/// Where the chunk begins that holds the event at `position`, by the keys alone.
+pub(super) fn first_of_chunk_at(chunks: &Tree, position: Position) -> Result<Position, LogError> {
+    let failed = |source: BoxError| LogError::Read { position, source };
+    let last_key = guarded(|| chunks.get_lt(PartKey::greatest_of(position))).map_err(failed)?;
+    match last_key.map_err(|error| failed(error.into()))? {
+        Some((key, _)) => Ok(part_key(position, &key)?.first),
+        None => Err(LogError::Damaged { position, reason: "no chunk holds that position".to_owned() }),
     }
 }
 

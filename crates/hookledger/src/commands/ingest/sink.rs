@@ -63,6 +63,7 @@ impl Sink {
                 let log_options = SledLogOptions {
                     idempotence_window_events,
                     clock: Clock::new(clock::now),
+                    segments_dir: data_dir.segments(),
                     ..SledLogOptions::at(data_dir.log())
                 };
                 let log = Arc::new(SledLog::open(log_options)?);

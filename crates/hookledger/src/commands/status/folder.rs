@@ -18,7 +18,7 @@ const DAY_US: u128 = 24 * 3_600_000_000;
 pub(super) fn status(path: &Path) -> anyhow::Result<Status> {
     let tool = Tool::open(path)?;
     let mut status = Status { ledger: path.display().to_string(), ..Status::default() };
-    status.log_size_bytes = Some(size_of(&tool.data_dir().log())?);
+    status.log_size_bytes = Some(size_of(&tool.data_dir().log())? + size_of(&tool.data_dir().segments())?);
     status.views_size_bytes = Some(size_of(&tool.data_dir().views())?);
     if let Some(log) = tool.log() {
         tell_log(&mut status, log)?;
@@ -35,6 +35,7 @@ fn tell_log(status: &mut Status, log: &SledLog) -> anyhow::Result<()> {
     let head = log.head();
     status.log_position = head.position.get();
     status.log_head = Some(format!("{}:{}", head.position, head.hash));
+    status.log_sealed_position = Some(log.watch_sealing().borrow().sealed.get());
     status.oldest_recorded_at = recorded_at(log, Position::new(1))?;
     status.newest_recorded_at = recorded_at(log, head.position)?;
     if let (Some(oldest), Some(newest)) = (status.oldest_recorded_at, status.newest_recorded_at) {

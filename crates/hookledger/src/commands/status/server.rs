@@ -27,6 +27,7 @@ pub(super) async fn status(server: &Server) -> anyhow::Result<Status> {
         ledger: server.url.to_string(),
         readiness: Some(readiness.status + &reason),
         log_position: readiness.log_position,
+        log_sealed_position: gauge(&metrics, "hookledger_log_sealed_position"),
         views_position: Some(readiness.views_position),
         views_lag_events: Some(readiness.log_position.saturating_sub(readiness.views_position)),
         deliveries_waiting: gauge(&metrics, "hookledger_deliveries_waiting"),

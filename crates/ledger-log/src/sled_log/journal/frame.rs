@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! frame  = header  bytes: a chunk as its parts in sled hold it  zeros up to a multiple of 512 bytes
-//! header = magic:8 ("HKLJRNL\n")  version:u32 (1)  generation:u64  first:u64  last:u64
+//! header = magic:8 ("HKLJRNL\n")  version:u32 (1)  ledger_id:16  partition:u32  generation:u64  first:u64  last:u64
 //!          length:u32  crc32:u32 of the bytes  crc32:u32 of the header before it
 //! ```
 //!
@@ -12,11 +12,13 @@
 
 use ledger_event::Position;
 
+use crate::identity::LogIdentity;
+
 /// Frames begin at multiples of this.
 pub(super) const ALIGN_BYTES: usize = 512;
 
 /// How long a header is.
-pub(super) const HEADER_BYTES: usize = 48;
+pub(super) const HEADER_BYTES: usize = 48 + LogIdentity::BYTES;
 
 const MAGIC: [u8; 8] = *b"HKLJRNL\n";
 const VERSION: u32 = 1;
@@ -24,6 +26,7 @@ const VERSION: u32 = 1;
 /// What a frame says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FrameHeader {
+    pub(super) identity: LogIdentity,
     pub(super) generation: u64,
     /// The position of its chunk's first event.
     pub(super) first: Position,
@@ -35,9 +38,9 @@ pub(super) struct FrameHeader {
 
 impl FrameHeader {
     /// The header of these bytes.
-    pub(super) fn new(generation: u64, first: Position, last: Position, bytes: &[u8]) -> Self {
+    pub(super) fn new(identity: LogIdentity, generation: u64, first: Position, last: Position, bytes: &[u8]) -> Self {
         let length = u32::try_from(bytes.len()).expect("a chunk is bounded");
-        Self { generation, first, last, length, crc: crc32fast::hash(bytes) }
+        Self { identity, generation, first, last, length, crc: crc32fast::hash(bytes) }
     }
 
     /// Reads a header; `None` where there is none, or a damaged one.
@@ -48,12 +51,14 @@ impl FrameHeader {
             return None;
         }
         let (version, rest) = rest.split_first_chunk()?;
+        let (identity, rest) = rest.split_first_chunk()?;
         let (generation, rest) = rest.split_first_chunk()?;
         let (first, rest) = rest.split_first_chunk()?;
         let (last, rest) = rest.split_first_chunk()?;
         let (length, rest) = rest.split_first_chunk()?;
         let (crc, _) = rest.split_first_chunk()?;
         (u32::from_be_bytes(*version) == VERSION).then(|| Self {
+            identity: LogIdentity::of_bytes(*identity),
             generation: u64::from_be_bytes(*generation),
             first: Position::new(u64::from_be_bytes(*first)),
             last: Position::new(u64::from_be_bytes(*last)),
@@ -67,6 +72,7 @@ impl FrameHeader {
         let start = output.len();
         output.extend_from_slice(&MAGIC);
         output.extend_from_slice(&VERSION.to_be_bytes());
+        output.extend_from_slice(&self.identity.to_bytes());
         output.extend_from_slice(&self.generation.to_be_bytes());
         output.extend_from_slice(&self.first.get().to_be_bytes());
         output.extend_from_slice(&self.last.get().to_be_bytes());
@@ -93,11 +99,13 @@ impl FrameHeader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::LedgerId;
 
     #[test]
     fn a_frame_reads_back_and_no_flipped_byte_of_it_passes() {
         let bytes = b"the bytes of a chunk";
-        let header = FrameHeader::new(7, Position::new(5), Position::new(9), bytes);
+        let identity = LogIdentity { ledger_id: LedgerId([9; 16]), partition: 2 };
+        let header = FrameHeader::new(identity, 7, Position::new(5), Position::new(9), bytes);
         let mut frame = Vec::new();
         header.write(bytes, &mut frame);
         assert_eq!((frame.len(), header.frame_bytes()), (ALIGN_BYTES, ALIGN_BYTES));

@@ -24,9 +24,10 @@ use ledger_event::Position;
 use self::checkpoints::Checkpoints;
 use self::frame::FrameHeader;
 use crate::event_log::BoxError;
+use crate::identity::LogIdentity;
 
 pub(super) use self::checkpoints::make_durable;
-pub(super) use self::replay::{Replayed, replay};
+pub(super) use self::replay::{replay, whole_chunks};
 
 /// A file that is too short for a frame grows by at least so much at a time.
 const GROW_BYTES: u64 = 1024 * 1024;
@@ -34,6 +35,7 @@ const GROW_BYTES: u64 = 1024 * 1024;
 /// The journal of a log that is open.
 pub(super) struct Journal {
     files: [JournalFile; 2],
+    identity: LogIdentity,
     active: usize,
     generation: u64,
     file_max_bytes: u64,
@@ -52,17 +54,23 @@ struct JournalFile {
 
 impl Journal {
     /// Begins the journal anew, in a generation after all that were found. sled must have what it held.
-    pub(super) fn begin(dir: &Path, db: &sled::Db, generation: u64, file_max_bytes: u64) -> Result<Self, BoxError> {
+    pub(super) fn begin(
+        dir: &Path,
+        db: &sled::Db,
+        identity: LogIdentity,
+        generation: u64,
+        file_max_bytes: u64,
+    ) -> Result<Self, BoxError> {
         let [first, second] = paths(dir);
         let files = [JournalFile::open(&first)?, JournalFile::open(&second)?];
         let checkpoints = Checkpoints::start(db.clone(), File::open(dir.join("db"))?)?;
-        Ok(Self { files, active: 0, generation, file_max_bytes, checkpoints, frame: Vec::new() })
+        Ok(Self { files, identity, active: 0, generation, file_max_bytes, checkpoints, frame: Vec::new() })
     }
 
     /// Writes a chunk. It is durable after the next [`Journal::sync`].
     pub(super) fn write(&mut self, first: Position, last: Position, bytes: &[u8]) -> Result<(), BoxError> {
         self.checkpoints.see_that_none_failed()?;
-        let mut header = FrameHeader::new(self.generation, first, last, bytes);
+        let mut header = FrameHeader::new(self.identity, self.generation, first, last, bytes);
         let end = self.files[self.active].end;
         if end > 0 && end + header.frame_bytes() as u64 > self.file_max_bytes {
             self.turn_over()?;

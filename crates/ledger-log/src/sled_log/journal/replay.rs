@@ -1,28 +1,20 @@
 //! Reading a journal: what sled lost in a crash is given to it again.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use ledger_event::Position;
 use sled::Tree;
 
 use super::frame::{ALIGN_BYTES, FrameHeader, HEADER_BYTES};
 use super::paths;
 use crate::chunk_codec::EncodedChunk;
-use crate::event_log::{Chunk, Head, LogError};
+use crate::event_log::{Head, LogError};
 use crate::identity::LogIdentity;
 use crate::sled_log::store;
 
-/// What a journal gave back.
-pub(in crate::sled_log) struct Replayed {
-    /// The last chunk that sled did not have, if there was one.
-    pub(in crate::sled_log) last: Option<Chunk>,
-    /// A generation after all that were found.
-    pub(in crate::sled_log) next_generation: u64,
-}
-
-/// Gives sled, whose log ends at `head`, the chunks of the journal that follow.
+/// Gives sled, which ends at `head`, the chunks of the journal that follow. Returns a generation after all that were
+/// found.
 ///
 /// A frame that was not written to its end is passed over: nobody was told of it. It is the last one, so a whole one
 /// behind a gap says that what was in the gap is damaged.
@@ -31,20 +23,13 @@ pub(in crate::sled_log) fn replay(
     chunks: &Tree,
     identity: &LogIdentity,
     head: Head,
-) -> Result<Replayed, LogError> {
-    let mut frames = Vec::new();
-    for path in paths(dir) {
-        match fs::read(&path) {
-            Ok(file) => collect(&file, head.position, &mut frames),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(LogError::Open(error.into())),
-        }
-    }
+) -> Result<u64, LogError> {
+    let mut frames = read(dir, |header| header.last > head.position).map_err(|error| LogError::Open(error.into()))?;
     let next_generation = frames.iter().map(|frame| frame.header.generation).max().map_or(1, |last| last + 1);
-    frames.retain(|frame| frame.header.last > head.position);
+    frames.retain(|frame| frame.header.identity == *identity && frame.header.last > head.position);
     // Of the same place, the one that was written later counts: the other was never acknowledged.
     frames.sort_by_key(|frame| (frame.header.first, std::cmp::Reverse(frame.header.generation)));
-    let (mut reached, mut last) = (head, None);
+    let mut reached = head;
     for Frame { header, bytes } in frames {
         if header.last <= reached.position {
             continue;
@@ -61,26 +46,54 @@ pub(in crate::sled_log) fn replay(
         }
         store::put(chunks, &encoded).map_err(LogError::Open)?;
         reached = chunk.head();
-        last = Some(chunk);
     }
-    if let Some(last) = &last {
-        tracing::info!(from = %head.position, to = %last.last(), "gave sled what the journal holds and it had lost");
+    if reached != head {
+        let (from, to) = (head.position, reached.position);
+        tracing::info!(%from, %to, "gave sled what the journal holds and it had lost");
     }
-    Ok(Replayed { last, next_generation })
+    Ok(next_generation)
+}
+
+/// Reads every chunk of the journal that is whole, with the log that it is of, by position; of one place, the one that
+/// was written last.
+///
+/// # Errors
+///
+/// When the files cannot be read.
+pub(in crate::sled_log) fn whole_chunks(dir: &Path) -> io::Result<Vec<(LogIdentity, EncodedChunk)>> {
+    let mut frames = read(dir, |_| true)?;
+    frames.sort_by_key(|frame| (frame.header.first, std::cmp::Reverse(frame.header.generation)));
+    frames.dedup_by_key(|frame| frame.header.first);
+    let chunk = |frame: Frame| (frame.header.identity, EncodedChunk::of_stored(frame.header.first, frame.bytes));
+    let chunks = frames.into_iter().map(chunk);
+    Ok(chunks.filter(|(identity, encoded)| encoded.verify(identity).is_ok()).collect())
 }
 
 struct Frame {
     header: FrameHeader,
-    /// The chunk; of one that sled has, nothing.
+    /// The chunk; of one that is not wanted, nothing.
     bytes: Vec<u8>,
 }
 
-/// Collects the whole frames of a file, wherever they begin. Of those that sled has only the headers are looked at.
-fn collect(file: &[u8], head: Position, frames: &mut Vec<Frame>) {
+/// The whole frames of both files. Of those that are not wanted only the headers are looked at.
+fn read(dir: &Path, is_wanted: impl Fn(&FrameHeader) -> bool) -> io::Result<Vec<Frame>> {
+    let mut frames = Vec::new();
+    for path in paths(dir) {
+        match fs::read(&path) {
+            Ok(file) => collect(&file, &is_wanted, &mut frames),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(frames)
+}
+
+/// Collects the whole frames of a file, wherever they begin.
+fn collect(file: &[u8], is_wanted: impl Fn(&FrameHeader) -> bool, frames: &mut Vec<Frame>) {
     let mut at = 0;
     while let Some(rest) = file.get(at..).filter(|rest| rest.len() > HEADER_BYTES) {
         let frame = FrameHeader::of_bytes(rest).and_then(|header| {
-            let bytes = if header.last <= head { &[] } else { header.chunk(&rest[HEADER_BYTES..])? };
+            let bytes = if is_wanted(&header) { header.chunk(&rest[HEADER_BYTES..])? } else { &[] };
             Some(Frame { header, bytes: bytes.to_vec() })
         });
         at += frame.as_ref().map_or(ALIGN_BYTES, |frame| frame.header.frame_bytes());

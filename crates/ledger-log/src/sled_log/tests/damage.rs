@@ -4,11 +4,11 @@ use std::fs;
 
 use ledger_event::Position;
 
-use super::{fill, new_dir, open, with_sled};
+use super::{fill, new_dir, open, remove_journal, with_sled};
 use crate::conformance::{all_chunks, append, numbered};
 use crate::event_log::{AppendError, EventLog, LogError};
 use crate::parts::PartKey;
-use crate::sled_log::{SledLog, SledLogOptions};
+use crate::sled_log::{SledLog, SledLogOptions, witnessed_head};
 
 fn key(first: u64) -> [u8; 10] {
     PartKey { first: Position::new(first), part: 0 }.to_bytes()
@@ -99,6 +99,22 @@ fn damage_within_the_window_stops_appends_and_leaves_the_rest_readable() {
     let reason = log.check_writable().expect_err("it takes none").to_string();
     assert!(reason.contains("position 1 is damaged"), "{reason}");
     assert!(log.chunk_at(Position::new(6)).expect("it is whole").is_some());
+}
+
+#[test]
+fn a_log_that_ends_earlier_than_it_was_seen_to_is_damaged() {
+    let (_dir, options) = three_chunks();
+    assert_eq!(witnessed_head(&options.dir).map(|head| head.position.get()), Some(12));
+    with_sled(&options, |chunks, _| chunks.remove(key(10)).expect("it is removed"));
+    remove_journal(&options);
+    let Err(error) = SledLog::open(options.clone()) else { panic!("it is refused") };
+    assert!(matches!(&error, LogError::Damaged { position, .. } if position.get() == 10), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "the chunk at position 10 is damaged: it is lost: the log was seen up to position 12"
+    );
+    fs::write(options.dir.join("HEAD"), "12:nonsense").expect("it is written");
+    assert_eq!(open(&options).head().position.get(), 9, "a note that cannot be read says nothing");
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn a_frame_that_was_not_written_to_its_end_is_no_chunk_and_its_place_is_given_ag
     let (_dir, options, chunks) = cut_off();
     let frames = frames(&fs::read(journal(&options.dir)).expect("it is there"));
     assert_eq!(frames.len(), 3);
-    for end in [frames[2] + 1, frames[2] + 47, frames[2] + 48, frames[2] + 200] {
+    for end in [frames[2] + 1, frames[2] + 67, frames[2] + 68, frames[2] + 200] {
         let image = options.dir.with_extension(end.to_string());
         copy_dir(&options.dir, &image);
         let options = SledLogOptions { dir: image, ..options.clone() };

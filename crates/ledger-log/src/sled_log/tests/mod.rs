@@ -5,6 +5,7 @@ mod damage;
 mod failing;
 mod journal;
 mod queueing;
+mod sealing;
 
 use std::fs;
 use std::path::Path;
@@ -49,6 +50,13 @@ fn with_sled<T>(options: &SledLogOptions, work: impl FnOnce(&sled::Tree, &sled::
     let result = work(&chunks, &meta);
     db.flush().expect("it is written");
     result
+}
+
+/// Takes away the journal, which would give back what a test takes from sled.
+fn remove_journal(options: &SledLogOptions) {
+    for name in ["journal-0", "journal-1"] {
+        fs::remove_file(options.dir.join(name)).expect("a log has a journal");
+    }
 }
 
 /// A disk that does what the test says, before each sync.

@@ -1,0 +1,92 @@
+//! `backup`: copies the log into a folder, from a folder or through a server.
+//!
+//! Sealed segments never change, so each is copied once. What is not sealed yet becomes one segment more, the tail; the
+//! next run replaces it by a longer one, or by sealed segments.
+
+mod folder;
+mod server;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use ledger_event::Position;
+use ledger_log::{LogIdentity, SealedSegment};
+
+use crate::durable;
+use crate::output;
+use crate::target::Target;
+
+/// The arguments of `backup`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    #[command(flatten)]
+    target: Target,
+
+    /// The folder that the copy is in, or is to be made in
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+/// What a run has copied.
+#[derive(Debug, Default)]
+struct Copied {
+    /// `POSITION:HASH` of the last event that the backup holds.
+    head: String,
+    events: u64,
+    /// How many segments there are, and how many of them are new.
+    segments: usize,
+    new: usize,
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: BackupArgs) -> anyhow::Result<()> {
+    let BackupArgs { target, output } = args;
+    let copied = match target {
+        Target::DataDir(path) => tokio::task::spawn_blocking(move || folder::backup(&path, &output)).await??,
+        Target::Server(server) => server::backup(&server, &output).await?,
+    };
+    let Copied { head, events, segments, new } = copied;
+    output::print(&format!("events    {events}\nsegments  {segments}, of which {new} are new\nhead      {head}\n"))
+}
+
+/// Makes the folder, and sees that no segment of another ledger is in it.
+fn prepare(dir: &Path, identity: Option<LogIdentity>) -> anyhow::Result<()> {
+    if !dir.is_dir() {
+        durable::create_folder(dir)?;
+    }
+    for (other, path) in ledger_log::identities(&tails_in(dir)?) {
+        if identity.is_some_and(|identity| identity != other) {
+            bail!("{} is of another ledger: name another folder", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// Removes the tails that another run has left, once all they hold is in the folder otherwise.
+fn remove_old_tails(dir: &Path, tail: Option<&SealedSegment>, end: Position) -> anyhow::Result<()> {
+    for path in tails_in(dir)? {
+        let is_kept = tail.is_some_and(|tail| tail.path == path);
+        // One that cannot be read holds nothing that is missed.
+        let is_covered = SealedSegment::of_file(&path).map_or(true, |old| old.footer.last <= end);
+        if !is_kept && is_covered {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    durable::sync_folder(dir)
+}
+
+fn tails_in(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let cannot = || format!("cannot list {}", dir.display());
+    let mut tails = Vec::new();
+    for entry in fs::read_dir(dir).with_context(cannot)? {
+        let path = entry.with_context(cannot)?.path();
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        if name.ends_with(".tail.segment") {
+            tails.push(path);
+        }
+    }
+    Ok(tails)
+}
