@@ -5,13 +5,15 @@
 //! - [`cli`] and [`settings`] say what can be asked for, [`config_file`] lays a file under flags and variables;
 //! - [`target`] is the ledger that a tool works on: a folder, or a server that [`client`] asks;
 //! - [`data_dir`] is the folder that holds a ledger, [`tokens_file`] the tokens in it, [`tool`] what tools open of it;
-//! - [`commands`] has one file per command; [`server`] is what `serve` runs, [`demo`] what `demo` does.
+//! - [`commands`] has one file per command; [`server`] is what `serve` runs, [`demo`] what `demo` does,
+//!   [`mod@bench`] what `bench` does.
 //!
 //! It exits with 0 when the command was done, 1 when it failed, 2 when it was not understood, 130 when it was
 //! interrupted.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal speaks on it")]
 
+mod bench;
 mod cli;
 mod client;
 mod clock;
@@ -75,6 +77,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Completions(args) => commands::completions::run(&args),
         Command::Man(args) => commands::man::run(&args),
         Command::Demo(args) => on_runtime(demo::run(args)),
+        Command::Bench(args) => on_runtime(bench::run(args)),
     }
 }
 
