@@ -10,6 +10,7 @@ mod append_compressed;
 mod append_msgpack;
 mod append_refusals;
 mod architecture;
+mod bench;
 mod checkpoint;
 mod cold;
 mod crash;

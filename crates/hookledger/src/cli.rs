@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::bench::{self, BenchArgs};
 use crate::commands::backup::BackupArgs;
 use crate::commands::checkpoint::CheckpointArgs;
 use crate::commands::completions::CompletionsArgs;
@@ -228,6 +229,9 @@ pub(crate) enum Command {
     /// Deliver real webhooks to receivers of all kinds, and record them in a running ledger
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
+    /// Load a running ledger with generated events, and tell how fast it took them
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(BenchArgs),
 }
 
 /// Why the program does not know what it is asked for.

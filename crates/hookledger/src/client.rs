@@ -156,7 +156,12 @@ impl std::error::Error for Refusal {}
 pub(crate) async fn refusal(answer: Response) -> anyhow::Error {
     let (status, path) = (answer.status(), answer.url().path().to_owned());
     let body = answer.text().await.unwrap_or_default();
-    let said = described(&body);
+    refused(status, &path, &body)
+}
+
+/// Why the ledger said no with that status and body: a [`Refusal`].
+pub(crate) fn refused(status: StatusCode, path: &str, body: &str) -> anyhow::Error {
+    let said = described(body);
     let hint = match status {
         StatusCode::UNAUTHORIZED => {
             ". Is the token (--token or HOOKLEDGER_TOKEN) of this ledger, and still valid? `hookledger token create` makes one"
@@ -167,7 +172,7 @@ pub(crate) async fn refusal(answer: Response) -> anyhow::Error {
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => ". Is this the address of a ledger?",
         _ => "",
     };
-    anyhow!(Refusal { why: format!("{path} answered {status}: {said}{hint}"), index: index(&body) })
+    anyhow!(Refusal { why: format!("{path} answered {status}: {said}{hint}"), index: index(body) })
 }
 
 /// The innermost reason why a request failed.
@@ -196,7 +201,7 @@ pub(crate) fn number(headers: &HeaderMap, name: &str) -> anyhow::Result<u64> {
 
 /// Whether the same request may be answered otherwise a little later: what is between us and the ledger may say 502
 /// or 504, the ledger itself 408, 429, 500 or 503.
-fn is_for_now(status: StatusCode) -> bool {
+pub(crate) fn is_for_now(status: StatusCode) -> bool {
     status.is_server_error() || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
 }
 

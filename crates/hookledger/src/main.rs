@@ -7,13 +7,15 @@
 //! - [`data_dir`] is the folder that holds a ledger, [`tokens_file`] the tokens in it, [`head_key`]
 //!   the key that signs its heads, [`tool`] what tools open of it;
 //! - [`probe`] opens a log in a process of its own, [`remedy`] names the way out of damage;
-//! - [`commands`] has one file per command; [`server`] is what `serve` runs, [`demo`] what `demo` does.
+//! - [`commands`] has one file per command; [`server`] is what `serve` runs, [`demo`] what `demo` does,
+//!   [`mod@bench`] what `bench` does.
 //!
 //! It exits with 0 when the command was done, 1 when it failed, 2 when it was not understood, 130 when it was
 //! interrupted.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal speaks on it")]
 
+mod bench;
 mod cli;
 mod client;
 mod clock;
@@ -85,6 +87,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Completions(args) => commands::completions::run(&args),
         Command::Man(args) => commands::man::run(&args),
         Command::Demo(args) => on_runtime(demo::run(args)),
+        Command::Bench(args) => on_runtime(bench::run(args)),
     }
 }
 
