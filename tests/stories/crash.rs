@@ -128,8 +128,10 @@ async fn what_was_acknowledged_before_a_kill_is_there_once_and_nothing_in_part()
         check(&Dump::of(&server.client(&token), "ws_1").await, &sent);
     }
 
-    resend_everything(&server.client(&token), &sent).await;
-    let after = Dump::of(&server.client(&token), "ws_1").await;
+    // The same client: it waits for what it has sent.
+    let client = server.client(&token);
+    resend_everything(&client, &sent).await;
+    let after = Dump::of(&client, "ws_1").await;
     assert_eq!(check(&after, &sent), sent.len() as u64, "all of it is there, once");
 
     server.terminate().await;

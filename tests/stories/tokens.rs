@@ -90,6 +90,8 @@ async fn a_token_for_a_subscription_reaches_it_alone() {
     let server = ledger.serve().await;
     let operator = server.client(&operator);
     operator.must_append(&json!([created(("whsub_1", "a"), &at(0)), created(("whsub_2", "b"), &at(1))])).await;
+    // The customer waits for nothing that others have sent.
+    operator.history("workspace_id=ws_1").await.expect_status(200);
 
     let customer = server.client(&customer);
     let own = customer.history("workspace_id=ws_1&subscription_id=whsub_1").await.expect_status(200).json();

@@ -6,6 +6,7 @@
 //! them again while the live ones serve.
 
 mod as_of;
+mod background;
 mod compare;
 pub mod fold;
 mod project;

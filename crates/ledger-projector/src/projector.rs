@@ -75,6 +75,9 @@ pub enum ProjectorError {
     /// The projector was stopped before it was done.
     #[error("the ledger is being stopped")]
     Stopped,
+    /// There is no thread for it.
+    #[error("the projector cannot start a thread")]
+    Thread(#[source] std::io::Error),
     /// A fault of ours.
     #[error("the projector panicked: {text}")]
     Panicked {
@@ -96,6 +99,7 @@ impl ProjectorError {
             | Self::Log(_)
             | Self::Event { .. }
             | Self::Stopped
+            | Self::Thread(_)
             | Self::Panicked { .. } => false,
         }
     }

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ledger_event::{ErrorChain, Position, Timestamp};
 use ledger_log::EventLog;
 use ledger_views::{ReadModel, Views, ViewsOptions};
-use tokio::sync::watch;
-use tokio::task::spawn_blocking;
+use tokio::sync::{oneshot, watch};
 
+use crate::background;
 use crate::projector::{Projector, ProjectorError};
 use crate::run::Succession;
 
@@ -153,8 +153,14 @@ impl Rebuilder {
 
     async fn rebuild(&self) -> Result<(), ProjectorError> {
         let shared = Arc::clone(&self.shared);
-        let folding = spawn_blocking(move || shared.fold_anew()).await;
-        let projector = folding.map_err(|error| ProjectorError::Panicked { text: error.to_string() })??;
+        let (tell, told) = oneshot::channel();
+        let folding = background::spawn("rebuild", move || {
+            // Whoever waits for it may have gone with the server.
+            let _ = tell.send(shared.fold_anew());
+        });
+        folding.map_err(ProjectorError::Thread)?;
+        let panicked = || ProjectorError::Panicked { text: "the rebuild has ended".to_owned() };
+        let projector = told.await.map_err(|_| panicked())??;
         self.shared.parts.succession.take_over(projector).await
     }
 

@@ -1,21 +1,33 @@
-//! The projector as a task: it folds as soon as the log grows, and lets views that were made anew take over.
+//! The projector at work: it folds as the log grows, and lets views that were made anew take over.
+//!
+//! A commit costs about as much for one event as for dozens. So when it has caught up and the log goes on, it lets a few
+//! milliseconds of events gather, unless a reader waits for them.
 
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use ledger_event::ErrorChain;
 use ledger_log::Head;
 use ledger_views::ReadModel;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 
+use crate::background;
 use crate::projector::{COMMIT_MAX_EVENTS, Projector, ProjectorError};
+
+/// How long events gather before they are folded, when nobody waits for them.
+const GATHER: Duration = Duration::from_millis(4);
 
 /// A projector at work.
 pub struct ProjectorHandle {
     stop: watch::Sender<bool>,
     failure: watch::Receiver<Option<Arc<ProjectorError>>>,
     successors: mpsc::Sender<Successor>,
-    task: JoinHandle<()>,
+    thread: JoinHandle<()>,
 }
 
 /// Hands views that were made anew to the projector at work. Clones hand them to the same one.
@@ -51,8 +63,9 @@ impl ProjectorHandle {
     /// What made it fail, then or before; it has been logged.
     pub async fn stop(self) -> Result<(), Arc<ProjectorError>> {
         self.stop.send_replace(true);
-        if let Err(error) = self.task.await {
-            return Err(Arc::new(ProjectorError::Panicked { text: error.to_string() }));
+        let ended = spawn_blocking(move || self.thread.join()).await;
+        if !matches!(ended, Ok(Ok(()))) {
+            return Err(Arc::new(ProjectorError::Panicked { text: "its thread has ended".to_owned() }));
         }
         self.failure.borrow().clone().map_or(Ok(()), Err)
     }
@@ -73,13 +86,21 @@ impl Succession {
     }
 }
 
-/// Starts to fold into the views of `live`, until it is stopped. When it fails it waits for a successor.
-pub fn start(projector: Projector, live: ReadModel, head: watch::Receiver<Head>) -> ProjectorHandle {
+/// Starts to fold into the views of `live` in a thread of its own, until it is stopped. When it fails it waits for a
+/// successor.
+///
+/// # Errors
+///
+/// When the thread cannot be started.
+pub fn start(projector: Projector, live: ReadModel, head: watch::Receiver<Head>) -> io::Result<ProjectorHandle> {
     let (stop, stopped) = watch::channel(false);
     let (failed, failure) = watch::channel(None);
     let (successors, waiting) = mpsc::channel(1);
-    let run = Run { projector: Some(projector), live, head, stopped, successors: waiting, failed };
-    ProjectorHandle { stop, failure, successors, task: tokio::spawn(run.run()) }
+    let waiters = live.watch_waiters();
+    let run = Run { projector: Some(projector), live, head, waiters, stopped, successors: waiting, failed };
+    let runtime: Runtime = Builder::new_current_thread().enable_time().build()?;
+    let thread = background::spawn("projector", move || runtime.block_on(run.run()))?;
+    Ok(ProjectorHandle { stop, failure, successors, thread })
 }
 
 struct Run {
@@ -87,51 +108,61 @@ struct Run {
     projector: Option<Projector>,
     live: ReadModel,
     head: watch::Receiver<Head>,
+    /// How many readers wait.
+    waiters: watch::Receiver<usize>,
     stopped: watch::Receiver<bool>,
     successors: mpsc::Receiver<Successor>,
     failed: watch::Sender<Option<Arc<ProjectorError>>>,
 }
 
+/// What is to be done next.
+enum Turn {
+    Fold,
+    HandOver(Successor),
+    Stop,
+}
+
 impl Run {
+    /// Nothing else runs in this thread, so it may block.
     async fn run(mut self) {
-        while !*self.stopped.borrow() {
-            if let Ok(successor) = self.successors.try_recv() {
-                self.hand_over(successor).await;
-                continue;
-            }
-            // Marked before the fold: what is appended meanwhile wakes the next turn.
-            self.head.mark_unchanged();
-            if self.step().await {
-                continue;
-            }
-            let successor = tokio::select! {
-                changed = self.head.changed(), if self.projector.is_some() => match changed {
-                    Ok(()) => None,
-                    Err(_) => break,
-                },
-                Some(successor) = self.successors.recv() => Some(successor),
-                _ = self.stopped.wait_for(|stop| *stop) => break,
-            };
-            if let Some(successor) = successor {
-                self.hand_over(successor).await;
+        loop {
+            match self.next_turn().await {
+                // Up to what was there when it began; what is appended meanwhile wakes the next turn.
+                Turn::Fold => while self.step() && !*self.stopped.borrow() && self.successors.is_empty() {},
+                Turn::HandOver(successor) => self.hand_over(successor),
+                Turn::Stop => break,
             }
         }
-        if let Some(projector) = self.projector.take()
-            && let Err(error) = on_blocking(projector, |projector| projector.flush()).await.and_then(|(_, done)| done)
+        if let Some(projector) = &self.projector
+            && let Err(error) = guarded(|| projector.flush())
         {
             self.fail(error);
         }
     }
 
+    async fn next_turn(&mut self) -> Turn {
+        let is_behind = self.projector.is_some() && self.live.position() < self.head.borrow_and_update().position;
+        tokio::select! {
+            biased;
+            _ = self.stopped.wait_for(|stop| *stop) => return Turn::Stop,
+            Some(successor) = self.successors.recv() => return Turn::HandOver(successor),
+            () = std::future::ready(()), if is_behind => return Turn::Fold,
+            changed = self.head.changed(), if self.projector.is_some() => if changed.is_err() { return Turn::Stop },
+        }
+        tokio::select! {
+            _ = self.stopped.wait_for(|stop| *stop) => Turn::Stop,
+            _ = self.waiters.wait_for(|waiters| *waiters > 0) => Turn::Fold,
+            () = tokio::time::sleep(GATHER) => Turn::Fold,
+        }
+    }
+
     /// Folds one commit; whether there may be more to fold.
-    async fn step(&mut self) -> bool {
-        let Some(projector) = self.projector.take() else { return false };
-        match on_blocking(projector, step_or_give_up).await {
-            Ok((projector, Ok(is_more))) => {
-                self.projector = Some(projector);
-                is_more
-            }
-            Ok((_, Err(error))) | Err(error) => {
+    fn step(&mut self) -> bool {
+        let Some(projector) = &mut self.projector else { return false };
+        match guarded(|| step_or_give_up(projector)) {
+            Ok(is_more) => is_more,
+            Err(error) => {
+                self.projector = None;
                 self.fail(error);
                 false
             }
@@ -144,20 +175,15 @@ impl Run {
     }
 
     /// Puts new views in the place of the old ones. The old ones are as they were when that fails.
-    async fn hand_over(&mut self, successor: Successor) {
-        let Successor { projector, taken_over } = successor;
-        let live = self.live.clone();
-        let handed = on_blocking(projector, move |projector| projector.take_place_of(Some(&live))).await;
-        let result = match handed {
-            Ok((projector, Ok(()))) => {
-                let old = self.projector.replace(projector.with_commits_of(COMMIT_MAX_EVENTS));
-                // To close the old views may take a while. It can't fail: nothing of it is waited for.
-                drop(spawn_blocking(move || drop(old)));
-                self.failed.send_replace(None);
-                Ok(())
-            }
-            Ok((_, Err(error))) | Err(error) => Err(error),
-        };
+    fn hand_over(&mut self, successor: Successor) {
+        let Successor { mut projector, taken_over } = successor;
+        let result = guarded(|| projector.take_place_of(Some(&self.live)));
+        if result.is_ok() {
+            let old = self.projector.replace(projector.with_commits_of(COMMIT_MAX_EVENTS));
+            // To close the old views may take a while, and nothing of it is waited for. Without a thread it is done here.
+            let _ = background::spawn("old-views", move || drop(old));
+            self.failed.send_replace(None);
+        }
         // Who handed it over may have gone meanwhile.
         let _ = taken_over.send(result);
     }
@@ -174,14 +200,11 @@ fn step_or_give_up(projector: &mut Projector) -> Result<bool, ProjectorError> {
     step
 }
 
-/// Runs blocking work of the projector off the async runtime.
-async fn on_blocking<T: Send + 'static>(
-    mut projector: Projector,
-    work: impl FnOnce(&mut Projector) -> T + Send + 'static,
-) -> Result<(Projector, T), ProjectorError> {
-    let working = spawn_blocking(move || {
-        let result = work(&mut projector);
-        (projector, result)
-    });
-    working.await.map_err(|error| ProjectorError::Panicked { text: error.to_string() })
+/// Runs work in which a fault of ours is an error like others.
+fn guarded<T>(work: impl FnOnce() -> Result<T, ProjectorError>) -> Result<T, ProjectorError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(ProjectorError::Panicked { text: text.unwrap_or_else(|| "without a word".to_owned()) })
+    })
 }

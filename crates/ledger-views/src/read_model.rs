@@ -25,6 +25,24 @@ use crate::stats::Stats;
 pub struct ReadModel {
     /// The generation that is answered from.
     current: Arc<watch::Sender<Arc<Shared>>>,
+    /// How many wait for a position.
+    waiters: Arc<watch::Sender<usize>>,
+}
+
+/// Somebody who waits for a position, as long as the value is there.
+struct Waiter<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Waiter<'a> {
+    fn new(waiters: &'a watch::Sender<usize>) -> Self {
+        waiters.send_modify(|count| *count += 1);
+        Self(waiters)
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 /// Which deliveries are asked for.
@@ -98,7 +116,7 @@ pub struct WaitTimeout {
 
 impl ReadModel {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { current: Arc::new(watch::Sender::new(shared)) }
+        Self { current: Arc::new(watch::Sender::new(shared)), waiters: Arc::default() }
     }
 
     pub(crate) fn shared(&self) -> Arc<Shared> {
@@ -123,8 +141,18 @@ impl ReadModel {
     ///
     /// When that takes longer than `at_most`.
     pub async fn reached(&self, wanted: Position, at_most: Duration) -> Result<(), WaitTimeout> {
+        if self.position() >= wanted {
+            return Ok(());
+        }
+        let _waiter = Waiter::new(&self.waiters);
         let waited = tokio::time::timeout(at_most, self.wait_for(wanted)).await;
         waited.map_err(|_| WaitTimeout { reached: self.position(), wanted })
+    }
+
+    /// How many wait for a position just now: while somebody does, it is worth being quick.
+    #[must_use]
+    pub fn watch_waiters(&self) -> watch::Receiver<usize> {
+        self.waiters.subscribe()
     }
 
     async fn wait_for(&self, wanted: Position) {

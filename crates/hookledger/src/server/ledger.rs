@@ -63,6 +63,7 @@ impl Ledger {
         let ingest_options = IngestOptions { text_cut_bytes: settings.text_cut_bytes, now: clock::now };
         let ingest = Ingest::new(log.clone(), ingest_options);
         let projector = ledger_projector::start(projector, views.clone(), log.watch_head());
+        let projector = projector.context("the projector cannot start its thread")?;
         let rebuilder = Rebuilder::new(RebuildParts {
             log: log.clone(),
             live: views.clone(),

@@ -30,7 +30,7 @@ impl Running {
         let log = Arc::clone(log);
         let Views { reader: views, writer } = open(dir.path());
         let projector = Projector::new(log.clone(), writer).expect("they fit");
-        let projector = start(projector, views.clone(), log.watch_head());
+        let projector = start(projector, views.clone(), log.watch_head()).expect("there are threads");
         let rebuilder = Rebuilder::new(RebuildParts {
             log: log.clone(),
             live: views.clone(),
