@@ -11,6 +11,10 @@ const CONNECTIONS: [usize; 3] = [1, 16, 256];
 
 const FORMATS: [&str; 3] = ["ndjson", "json", "msgpack"];
 
+/// How long large requests are sent in a run: what comes in is folded before the next one, which takes several times as
+/// long.
+const BATCHED_SECONDS: u64 = 1;
+
 /// A server and PostgreSQL, both filled, which take turns.
 struct Bench<'a> {
     scale: &'a Scale,
@@ -65,7 +69,9 @@ impl Bench<'_> {
         let their_connections = self.postgres.as_ref().map_or(0, |postgres| postgres.batched_connections);
         for _ in 0..self.scale.runs {
             for (format, ledger) in FORMATS.iter().zip(&mut by_format) {
-                let sent = self.begin(&format!("--connections 8 --batch 500 --format {format}"));
+                let sent = self
+                    .server
+                    .bench(&format!("--connections 8 --batch 500 --format {format} --seconds {BATCHED_SECONDS}"));
                 let catching_up = self.server.folded().await.as_secs_f64();
                 if *format == "ndjson" {
                     folded.push(sent.count("appended") as f64 / (sent.rate("seconds") + catching_up));
@@ -87,14 +93,9 @@ impl Bench<'_> {
         report.add(Row::new(what, Unit::PerSecond("events"), folded).beside_if(beside()));
     }
 
-    /// Sends for the length of a run.
-    fn begin(&mut self, arguments: &str) -> Sent {
-        self.server.bench(&format!("{arguments} --seconds {}", self.scale.run_seconds))
-    }
-
-    /// The same, and waits until the machine is free again.
+    /// Sends for the length of a run, and waits until the machine is free again.
     async fn send(&mut self, arguments: &str) -> Sent {
-        let sent = self.begin(arguments);
+        let sent = self.server.bench(&format!("{arguments} --seconds {}", self.scale.run_seconds));
         self.server.folded().await;
         sent
     }

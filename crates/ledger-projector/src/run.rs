@@ -118,7 +118,7 @@ struct Run {
 /// What is to be done next.
 enum Turn {
     Fold,
-    HandOver(Successor),
+    HandOver(Box<Successor>),
     Stop,
 }
 
@@ -129,7 +129,7 @@ impl Run {
             match self.next_turn().await {
                 // Up to what was there when it began; what is appended meanwhile wakes the next turn.
                 Turn::Fold => while self.step() && !*self.stopped.borrow() && self.successors.is_empty() {},
-                Turn::HandOver(successor) => self.hand_over(successor),
+                Turn::HandOver(successor) => self.hand_over(*successor),
                 Turn::Stop => break,
             }
         }
@@ -145,7 +145,7 @@ impl Run {
         tokio::select! {
             biased;
             _ = self.stopped.wait_for(|stop| *stop) => return Turn::Stop,
-            Some(successor) = self.successors.recv() => return Turn::HandOver(successor),
+            Some(successor) = self.successors.recv() => return Turn::HandOver(Box::new(successor)),
             () = std::future::ready(()), if is_behind => return Turn::Fold,
             changed = self.head.changed(), if self.projector.is_some() => if changed.is_err() { return Turn::Stop },
         }
