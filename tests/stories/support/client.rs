@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::answer::Answer;
 
-/// A caller with a token or without. Its reads wait for its own appends; clones share what they have appended.
+/// A caller with a token or without. Its reads wait for its own appends, and for those of the clients that it shares
+/// them with, as clones do.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -24,6 +25,11 @@ impl Client {
         // No proxy of our environment stands between us and the loopback.
         let http = reqwest::Client::builder().no_proxy().build().expect("the client has no settings that can fail");
         Self { http, base: base.to_owned(), token: token.map(str::to_owned), appended: Arc::default() }
+    }
+
+    /// The same, which shares what was appended with others.
+    pub(crate) fn sharing(self, appended: &Arc<AtomicU64>) -> Self {
+        Self { appended: Arc::clone(appended), ..self }
     }
 
     /// A bare request with the token.

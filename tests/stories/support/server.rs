@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use super::client::Client;
 use super::ledger::Token;
@@ -18,6 +20,8 @@ pub(crate) struct Server {
     _stdout: BufReader<ChildStdout>,
     stderr: PathBuf,
     address: String,
+    /// The position of the latest append of all clients with a token.
+    appended: Arc<AtomicU64>,
 }
 
 /// The signals that end a server in good order.
@@ -51,7 +55,13 @@ impl Server {
         let mut line = String::new();
         // A server that fails closes its standard output, so this ends either way.
         stdout.read_line(&mut line).expect("the server writes text");
-        let mut server = Self { child, _stdout: stdout, stderr: stderr.to_owned(), address: String::new() };
+        let mut server = Self {
+            child,
+            _stdout: stdout,
+            stderr: stderr.to_owned(),
+            address: String::new(),
+            appended: Arc::default(),
+        };
         match line.trim_end().strip_prefix("listening on http://") {
             Some(address) => address.clone_into(&mut server.address),
             None => panic!("the server said {line:?}, and on standard error:\n{}", server.stderr()),
@@ -68,8 +78,9 @@ impl Server {
         format!("http://{}", self.address)
     }
 
+    /// A client whose reads wait for what any of these clients has appended.
     pub(crate) fn client(&self, token: &Token) -> Client {
-        Client::new(&self.url(), Some(&token.secret))
+        Client::new(&self.url(), Some(&token.secret)).sharing(&self.appended)
     }
 
     /// A client without a token.

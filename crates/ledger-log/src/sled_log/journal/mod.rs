@@ -32,6 +32,9 @@ pub(super) use self::replay::{replay, whole_chunks};
 /// A file that is too short for a frame grows by at least so much at a time.
 const GROW_BYTES: u64 = 1024 * 1024;
 
+/// How much memory is kept from one chunk to the next.
+const FRAME_KEPT_BYTES: usize = 4 * 1024 * 1024;
+
 /// The journal of a log that is open.
 pub(super) struct Journal {
     files: [JournalFile; 2],
@@ -78,7 +81,10 @@ impl Journal {
         }
         self.frame.clear();
         header.write(bytes, &mut self.frame);
-        Ok(self.files[self.active].append(&mut self.frame)?)
+        self.files[self.active].append(&mut self.frame)?;
+        // A rare large chunk does not hold its memory for ever.
+        self.frame.shrink_to(FRAME_KEPT_BYTES);
+        Ok(())
     }
 
     /// Makes what was written survive power loss.
