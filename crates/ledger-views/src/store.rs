@@ -19,7 +19,7 @@ use crate::{keys, layout, rows};
 const SLED_SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 
 /// How long a file that was just closed may still be held.
-const RELEASE_MAX: Duration = Duration::from_secs(1);
+const RELEASE_MAX: Duration = Duration::from_secs(3);
 
 const RELEASE_POLL: Duration = Duration::from_millis(5);
 

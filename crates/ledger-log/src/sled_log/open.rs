@@ -22,7 +22,7 @@ use crate::parts;
 const SLED_SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 
 /// How long a file that was just closed may still be held.
-const RELEASE_MAX: Duration = Duration::from_secs(1);
+const RELEASE_MAX: Duration = Duration::from_secs(3);
 
 const RELEASE_POLL: Duration = Duration::from_millis(5);
 
@@ -118,7 +118,7 @@ pub(super) fn open_trees(options: &SledLogOptions) -> Result<(Db, Tree, Tree), B
 }
 
 /// Opens sled, which after it was closed holds its file for a moment yet: threads of its own end in the background.
-fn open_released(config: &sled::Config) -> sled::Result<Db> {
+pub(super) fn open_released(config: &sled::Config) -> sled::Result<Db> {
     let deadline = Instant::now() + RELEASE_MAX;
     loop {
         match config.open() {

@@ -39,12 +39,8 @@ fn fill(log: &SledLog, numbers: std::ops::Range<u64>) {
 
 /// sled under a closed log, for a test that plays the disk's part.
 fn with_sled<T>(options: &SledLogOptions, work: impl FnOnce(&sled::Tree, &sled::Tree) -> T) -> T {
-    let db = sled::Config::new()
-        .path(&options.dir)
-        .segment_size(8 * 1024 * 1024)
-        .flush_every_ms(None)
-        .open()
-        .expect("the log is closed");
+    let config = sled::Config::new().path(&options.dir).segment_size(8 * 1024 * 1024).flush_every_ms(None);
+    let db = super::open::open_released(&config).expect("the log is closed");
     let chunks = db.open_tree("chunks").expect("it opens");
     let meta = db.open_tree("meta").expect("it opens");
     let result = work(&chunks, &meta);
