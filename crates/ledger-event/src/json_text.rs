@@ -74,6 +74,12 @@ impl JsonText {
         &self.0
     }
 
+    /// The text of a payload that was kept: it was parsed when it came, and is not parsed again.
+    #[must_use]
+    pub fn of_stored(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// JSON text that we wrote ourselves within the bounds of a payload: an object without white space.
     pub(crate) fn of_written(text: String) -> Self {
         debug_assert!(text.starts_with('{') && text.len() <= PAYLOAD_MAX_BYTES, "it is a payload");

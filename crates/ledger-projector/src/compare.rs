@@ -3,9 +3,11 @@
 //! Layout, the shape of lists and the order of commits may differ; what is kept of deliveries, the stats, the
 //! order and totals of lists, and the checkpoint may not. Every field of a row is compared, by its name.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use ledger_views::{DeliveryKey, ListEntry, ListId, ReadModel, SubscriptionKey, ViewsError};
+use ledger_event::Timestamp;
+use ledger_views::{DeliveryKey, ListEntry, ListId, Marks, Quarter, ReadModel, ScopeName, SubscriptionKey, ViewsError};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -60,8 +62,8 @@ pub enum Subject {
     Checkpoint,
     /// A delivery.
     Delivery(DeliveryKey),
-    /// The stats of a subscription.
-    Stats(SubscriptionKey),
+    /// The stats of a subscription or a workspace.
+    Stats(ScopeName),
     /// A list.
     List(ListId),
 }
@@ -77,9 +79,9 @@ impl fmt::Display for Subject {
                 subscription(f, &key.subscription)?;
                 write!(f, " delivery {}", key.delivery_id)
             }
-            Self::Stats(key) => subscription(f, key),
-            Self::List(ListId::Subscription(key)) => subscription(f, key),
-            Self::List(ListId::Workspace(workspace_id) | ListId::Waiting(workspace_id)) => {
+            Self::Stats(ScopeName::Subscription(key)) | Self::List(ListId::Subscription(key)) => subscription(f, key),
+            Self::Stats(ScopeName::Workspace(workspace_id))
+            | Self::List(ListId::Workspace(workspace_id) | ListId::Waiting(workspace_id)) => {
                 write!(f, "workspace {workspace_id}")
             }
         }
@@ -137,24 +139,22 @@ impl Comparing<'_> {
     }
 
     fn deliveries(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), CompareError> {
-        for key in self.rebuilt.all_deliveries() {
-            let key = key.map_err(CompareError::Rebuilt)?;
-            let right = self.rebuilt.kept_delivery(&key).map_err(CompareError::Rebuilt)?;
-            let kept = self.views.kept_delivery(&key).map_err(CompareError::Views)?;
+        for right in self.rebuilt.all_deliveries() {
+            let right = right.map_err(CompareError::Rebuilt)?;
+            let kept = self.views.kept_delivery(&right.key).map_err(CompareError::Views)?;
             self.found.deliveries += 1;
             progress(self.found.deliveries);
-            match (kept, right) {
-                (Some(kept), Some(right)) => {
-                    let of = Subject::Delivery(key);
+            let of = Subject::Delivery(right.key);
+            match kept {
+                Some(kept) => {
                     self.hold(&of, &kept.state, &right.state);
                     self.hold_values(&of, "payload", &json(&kept.payload), &json(&right.payload));
                 }
-                (None, _) => self.differ(Subject::Delivery(key), "the row", "none", "there is one"),
-                (Some(_), None) => self.differ(Subject::Delivery(key), "the row", "one", "there is none"),
+                None => self.differ(of, "the row", "none", "there is one"),
             }
         }
-        for key in self.views.all_deliveries() {
-            let key = key.map_err(CompareError::Views)?;
+        for kept in self.views.all_deliveries() {
+            let key = kept.map_err(CompareError::Views)?.key;
             if self.rebuilt.kept_delivery(&key).map_err(CompareError::Rebuilt)?.is_none() {
                 self.differ(Subject::Delivery(key), "the row", "one", "there is none");
             }
@@ -163,24 +163,32 @@ impl Comparing<'_> {
     }
 
     fn stats(&mut self) -> Result<(), CompareError> {
-        for key in self.rebuilt.all_subscriptions() {
-            self.found.subscriptions += 1;
-            self.stats_of(key.map_err(CompareError::Rebuilt)?)?;
+        for name in self.rebuilt.all_scopes() {
+            let name = name.map_err(CompareError::Rebuilt)?;
+            self.found.subscriptions += u64::from(matches!(name, ScopeName::Subscription(_)));
+            self.stats_of(&name)?;
         }
-        for key in self.views.all_subscriptions() {
-            let key = key.map_err(CompareError::Views)?;
-            if self.rebuilt.kept_stats(&key).map_err(CompareError::Rebuilt)?.is_none() {
-                self.stats_of(key)?;
+        for name in self.views.all_scopes() {
+            let name = name.map_err(CompareError::Views)?;
+            if self.rebuilt.kept_stats(&name).map_err(CompareError::Rebuilt)?.is_none() {
+                self.stats_of(&name)?;
             }
         }
         Ok(())
     }
 
-    /// Compares stats, where those that are missing are zeros.
-    fn stats_of(&mut self, key: SubscriptionKey) -> Result<(), CompareError> {
-        let kept = self.views.kept_stats(&key).map_err(CompareError::Views)?.unwrap_or_default();
-        let right = self.rebuilt.kept_stats(&key).map_err(CompareError::Rebuilt)?.unwrap_or_default();
-        self.hold(&Subject::Stats(key), &kept, &right);
+    /// Compares stats and quarters of an hour, where those that are missing are zeros.
+    fn stats_of(&mut self, name: &ScopeName) -> Result<(), CompareError> {
+        let of = Subject::Stats(name.clone());
+        let kept = self.views.kept_stats(name).map_err(CompareError::Views)?.unwrap_or_default();
+        let right = self.rebuilt.kept_stats(name).map_err(CompareError::Rebuilt)?.unwrap_or_default();
+        self.hold(&of, &kept, &right);
+        let by_start = |quarters: Vec<(Timestamp, Quarter)>| -> BTreeMap<String, Quarter> {
+            quarters.into_iter().map(|(start, quarter)| (format!("the quarter from {start}"), quarter)).collect()
+        };
+        let kept = by_start(self.views.kept_quarters(name).map_err(CompareError::Views)?);
+        let right = by_start(self.rebuilt.kept_quarters(name).map_err(CompareError::Rebuilt)?);
+        self.hold(&of, &kept, &right);
         Ok(())
     }
 
@@ -191,7 +199,7 @@ impl Comparing<'_> {
         }
         for list in self.views.all_lists() {
             let list = list.map_err(CompareError::Views)?;
-            if self.rebuilt.list_total(&list).map_err(CompareError::Rebuilt)?.is_none() {
+            if self.rebuilt.kept_list(&list).map_err(CompareError::Rebuilt)?.is_none() {
                 self.list(list)?;
             }
         }
@@ -200,16 +208,17 @@ impl Comparing<'_> {
 
     /// Compares a list, up to its first difference: behind it every place may differ.
     fn list(&mut self, list: ListId) -> Result<(), CompareError> {
-        let total = self.views.list_total(&list).map_err(CompareError::Views)?.unwrap_or(0);
-        let right_total = self.rebuilt.list_total(&list).map_err(CompareError::Rebuilt)?.unwrap_or(0);
+        let kept = self.views.kept_list(&list).map_err(CompareError::Views)?.unwrap_or_default();
+        let right = self.rebuilt.kept_list(&list).map_err(CompareError::Rebuilt)?.unwrap_or_default();
         let name = match &list {
             ListId::Workspace(_) | ListId::Subscription(_) => "history",
             ListId::Waiting(_) => "waiting list",
         };
         let of = Subject::List(list.clone());
-        if total != right_total {
-            self.differ(of, &format!("{name}, total"), &total.to_string(), &right_total.to_string());
+        if kept.total != right.total {
+            self.differ(of.clone(), &format!("{name}, total"), &kept.total.to_string(), &right.total.to_string());
         }
+        self.hold_values(&of, &format!("{name}, counts"), &json(&kept.counts), &json(&right.counts));
         let mut offset = 0;
         loop {
             let kept = self.views.list_entries(&list, offset, ENTRIES_AT_A_TIME).map_err(CompareError::Views)?;
@@ -271,6 +280,10 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn entry(entry: Option<&ListEntry>) -> String {
-    entry.map_or("none".to_owned(), |entry| format!("{} of {}", entry.delivery_id, entry.subscription_id))
+fn entry(entry: Option<&(ListEntry, Marks)>) -> String {
+    let shown = |(entry, marks): &(ListEntry, Marks)| {
+        let ids = format!("{} of {}", entry.delivery_id, entry.subscription_id);
+        format!("{ids}, outcome {}, responses {}xx, type {}", marks.outcome, marks.response_class, marks.event_type)
+    };
+    entry.map_or("none".to_owned(), shown)
 }

@@ -86,7 +86,7 @@ fn describe(
 }
 
 fn start(state: &mut DeliveryState, number: AttemptNumber, key: EventKey) {
-    let started = &mut state.attempts.entry(number).or_default().started;
+    let started = &mut state.attempts.entry(number).started;
     if started.as_ref().is_none_or(|standing| key < *standing) {
         *started = Some(key);
     }
@@ -120,7 +120,7 @@ fn finish_attempt(state: &mut DeliveryState, number: AttemptNumber, finish: Fini
     state.max_duration_ms = state.max_duration_ms.max(finish.duration_ms);
     state.latest_finish_at = state.latest_finish_at.max(Some(finish.key.occurred_at));
     let is_last = state.last_finish().is_none_or(|(last, _)| number >= last);
-    let finished = &mut state.attempts.entry(number).or_default().finished;
+    let finished = &mut state.attempts.entry(number).finished;
     if finished.as_ref().is_none_or(|standing| finish.key < standing.key) {
         *finished = Some(finish);
         if is_last {

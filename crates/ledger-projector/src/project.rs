@@ -1,9 +1,9 @@
 //! From one event to the rows it changes.
 
-use ledger_event::{AttemptNumber, Event, EventData, Position};
+use ledger_event::{AttemptNumber, Event, EventData, Position, Timestamp};
 use ledger_views::{
-    Checkpoint, DeliveryKey, DeliveryState, ListEntry, ListId, NeverPutIn, StatsShare, SubscriptionKey, ViewWriter,
-    ViewsError,
+    Checkpoint, DeliveryKey, DeliveryState, FinishShare, Listing, NeverPutIn, Opened, Outcome, SubscriptionKey,
+    ViewWriter, ViewsError,
 };
 
 use crate::fold::fold;
@@ -36,9 +36,10 @@ impl ProjectError {
     }
 }
 
-/// Folds an event into its delivery, its subscription's stats and the lists, within the commit under way.
+/// Folds an event into its delivery, the stats and quarters of an hour that it has a share in, and the lists, within the
+/// commit under way.
 ///
-/// It costs the same whatever the delivery went through before, but for the first description of one.
+/// O(log n) of the n deliveries, whatever the delivery went through before, but for the first description of one.
 pub(crate) fn project(
     writer: &mut ViewWriter,
     checkpoint: &mut Checkpoint,
@@ -49,26 +50,15 @@ pub(crate) fn project(
         SubscriptionKey { workspace_id: event.workspace_id.clone(), subscription_id: event.subscription_id.clone() };
     let key = DeliveryKey { subscription, delivery_id: event.delivery_id.clone() };
     let attempt = attempt_of(&event.data);
-    let (state, is_new) = writer.delivery_mut(&key, position)?;
-    let (old_place, old_share) = (place_of(state), share_of(state, attempt));
-    let folded = fold(state, event);
-    let (new_place, new_share) = (place_of(state), share_of(state, attempt));
-    let exchange = match (old_place, new_place) {
-        (_, Place::Waiting(_)) => None,
-        (Place::Waiting(_), Place::Listed(_)) => Some((StatsShare::default(), StatsShare::of(state))),
-        (Place::Listed(_), Place::Listed(_)) => Some((old_share, new_share)),
-    };
-    let maxima = (state.max_duration_ms, state.latest_finish_at);
-    if is_new || old_place != new_place {
-        relist(writer, checkpoint, &key, (!is_new).then_some(old_place), new_place)?;
-    }
-    if let Some((old, new)) = exchange {
-        let stats = writer.stats_mut(&key.subscription)?;
-        stats.exchange(old, new)?;
-        stats.raise_maxima(maxima.0, maxima.1);
-    }
+    let opened = writer.open(&key, position)?;
+    let old = Shown::of(writer, &opened, attempt);
+    let folded = fold(writer.state_mut(&opened), event);
+    let new = Shown::of(writer, &opened, attempt);
+
+    relist(writer, checkpoint, &opened, &key, (!opened.is_new()).then_some(old.listing), new.listing)?;
+    recount(writer, &opened, &old, &new)?;
     if let Some(payload) = folded.payload {
-        writer.put_payload(key, payload);
+        writer.put_payload(&opened, payload);
     }
     checkpoint.position = position;
     Ok(())
@@ -84,59 +74,112 @@ fn attempt_of(data: &EventData) -> Option<AttemptNumber> {
     }
 }
 
-fn share_of(state: &DeliveryState, attempt: Option<AttemptNumber>) -> StatsShare {
-    StatsShare::of_attempt(attempt.and_then(|number| state.attempts.get(&number)))
+/// What is shown of a delivery outside its row, before or after an event about one of its attempts.
+struct Shown {
+    listing: Listing,
+    outcome: Outcome,
+    finish: Option<FinishShare>,
 }
 
-/// Where a delivery stands: in the waiting list by its first position, or in history by its creation.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Waiting(i64),
-    Listed(i64),
-}
-
-fn place_of(state: &DeliveryState) -> Place {
-    match &state.description {
-        Some(description) => Place::Listed(description.created_at.as_micros()),
-        None => Place::Waiting(i64::try_from(state.first_position.get()).expect("a log never holds 2^63 events")),
+impl Shown {
+    fn of(writer: &mut ViewWriter, opened: &Opened, attempt: Option<AttemptNumber>) -> Self {
+        let listing = writer.listing(opened);
+        let state = writer.state(opened);
+        let finish = attempt.and_then(|number| state.attempts.get(number)?.finished.as_ref().map(FinishShare::of));
+        Self { listing, outcome: Outcome::of(state), finish }
     }
 }
 
 fn relist(
     writer: &mut ViewWriter,
     checkpoint: &mut Checkpoint,
+    opened: &Opened,
     key: &DeliveryKey,
-    old: Option<Place>,
-    new: Place,
+    old: Option<Listing>,
+    new: Listing,
 ) -> Result<(), ProjectError> {
-    if let Some(old) = old {
-        for list in lists_of(old, key) {
-            if !writer.remove_entry(&list, &entry(old, key))? {
+    match old {
+        Some(old) if old == new => return Ok(()),
+        Some(Listing::History(from, _)) if matches!(new, Listing::History(to, _) if from == to) => {
+            return if writer.mark_in_lists(opened, key, new)? { Ok(()) } else { Err(ProjectError::NotListed) };
+        }
+        Some(old) => {
+            if !writer.take_out_of_lists(opened, key, old)? {
                 return Err(ProjectError::NotListed);
             }
+            if matches!(old, Listing::Waiting(_)) {
+                checkpoint.waiting_count = checkpoint.waiting_count.checked_sub(1).ok_or(ProjectError::NotListed)?;
+            }
         }
-        if matches!(old, Place::Waiting(_)) {
-            checkpoint.waiting_count = checkpoint.waiting_count.checked_sub(1).ok_or(ProjectError::NotListed)?;
-        }
+        None => {}
     }
-    for list in lists_of(new, key) {
-        if !writer.insert_entry(&list, entry(new, key))? {
-            return Err(ProjectError::ListedTwice);
-        }
+    if !writer.put_in_lists(opened, key, new)? {
+        return Err(ProjectError::ListedTwice);
     }
-    checkpoint.waiting_count += u64::from(matches!(new, Place::Waiting(_)));
+    checkpoint.waiting_count += u64::from(matches!(new, Listing::Waiting(_)));
     Ok(())
 }
 
-fn lists_of(place: Place, key: &DeliveryKey) -> Vec<ListId> {
-    let workspace_id = key.subscription.workspace_id.clone();
-    match place {
-        Place::Waiting(_) => vec![ListId::Waiting(workspace_id)],
-        Place::Listed(_) => vec![ListId::Workspace(workspace_id), ListId::Subscription(key.subscription.clone())],
+/// Takes a delivery's old shares out of the figures and puts its new ones in.
+fn recount(writer: &mut ViewWriter, opened: &Opened, old: &Shown, new: &Shown) -> Result<(), ProjectError> {
+    let Listing::History(created_at, _) = new.listing else { return Ok(()) };
+    match old.listing {
+        Listing::History(old_created_at, _) => {
+            if old.finish != new.finish {
+                if let Some(share) = old.finish {
+                    take_out(writer, opened, share)?;
+                }
+                if let Some(share) = new.finish {
+                    put_in(writer, opened, share)?;
+                }
+            }
+            if (old_created_at, old.outcome) != (created_at, new.outcome) {
+                writer.change_quarter(opened, old_created_at, |quarter| {
+                    Ok::<_, ProjectError>(quarter.deliveries.take_out(old.outcome)?)
+                })?;
+                count(writer, opened, new, created_at)?;
+            }
+        }
+        // What it went through while it waited counts from now on.
+        Listing::Waiting(_) => {
+            let shares: Vec<FinishShare> = writer.state(opened).shares().collect();
+            for share in shares {
+                put_in(writer, opened, share)?;
+            }
+            count(writer, opened, new, created_at)?;
+        }
     }
+    raise_maxima(writer, opened)
 }
 
-fn entry(place: Place, key: &DeliveryKey) -> ListEntry {
-    let (Place::Waiting(order) | Place::Listed(order)) = place;
-    ListEntry { order, delivery_id: key.delivery_id.clone(), subscription_id: key.subscription.subscription_id.clone() }
+fn count(writer: &mut ViewWriter, opened: &Opened, shown: &Shown, created_at: Timestamp) -> Result<(), ProjectError> {
+    writer.change_quarter(opened, created_at, |quarter| {
+        quarter.deliveries.put_in(shown.outcome);
+        Ok(())
+    })
+}
+
+fn put_in(writer: &mut ViewWriter, opened: &Opened, share: FinishShare) -> Result<(), ProjectError> {
+    writer.change_stats(opened, |stats| {
+        stats.attempts.put_in(share);
+        Ok::<_, ProjectError>(())
+    })?;
+    writer.change_quarter(opened, share.at, |quarter| {
+        quarter.attempts.put_in(share);
+        Ok(())
+    })
+}
+
+fn take_out(writer: &mut ViewWriter, opened: &Opened, share: FinishShare) -> Result<(), ProjectError> {
+    writer.change_stats(opened, |stats| stats.attempts.take_out(share))?;
+    writer.change_quarter(opened, share.at, |quarter| Ok(quarter.attempts.take_out(share)?))
+}
+
+fn raise_maxima(writer: &mut ViewWriter, opened: &Opened) -> Result<(), ProjectError> {
+    let state: &DeliveryState = writer.state(opened);
+    let (max_duration_ms, latest_finish_at) = (state.max_duration_ms, state.latest_finish_at);
+    writer.change_stats(opened, |stats| {
+        stats.raise_maxima(max_duration_ms, latest_finish_at);
+        Ok(())
+    })
 }

@@ -223,7 +223,7 @@ impl Projector {
     /// # Errors
     ///
     /// When it cannot be written.
-    pub fn flush(&self) -> Result<(), ProjectorError> {
+    pub fn flush(&mut self) -> Result<(), ProjectorError> {
         Ok(self.writer.flush()?)
     }
 }

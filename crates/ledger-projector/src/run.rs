@@ -133,7 +133,7 @@ impl Run {
                 Turn::Stop => break,
             }
         }
-        if let Some(projector) = &self.projector
+        if let Some(projector) = &mut self.projector
             && let Err(error) = guarded(|| projector.flush())
         {
             self.fail(error);

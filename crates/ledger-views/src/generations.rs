@@ -118,10 +118,15 @@ impl Generation {
         self.all.dir.join(self.number.to_string())
     }
 
+    /// Waits until the disk has what was written to its files.
+    pub(crate) fn sync(&self) -> Result<(), ViewsError> {
+        sync_files(&self.dir()).map_err(ViewsError::Files)
+    }
+
     /// Makes it the current one, durably. Its rows must have been written before.
     pub(crate) fn make_current(&self) -> Result<(), ViewsError> {
-        let made = sync_files(&self.dir()).and_then(|()| self.all.name_current(self.number));
-        made.map_err(ViewsError::Files)?;
+        self.sync()?;
+        self.all.name_current(self.number).map_err(ViewsError::Files)?;
         self.is_current.store(true, Ordering::Relaxed);
         Ok(())
     }

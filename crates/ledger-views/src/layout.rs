@@ -1,24 +1,31 @@
-//! The version of the rows' layout.
+//! The version of the pages' layout.
 
 use crate::error::ViewsError;
-use crate::{keys, rows};
+use crate::pages::decode;
 
-/// The layout of the rows. Views of another layout are made anew from the log.
-pub(crate) const VERSION: u32 = 1;
+/// The layout of the pages. Views of another layout are made anew from the log.
+///
+/// Layout 1 was one key per row, in a tree called `views`.
+pub(crate) const VERSION: u32 = 2;
 
-/// Refuses rows of another layout; a new tree gets this one.
-pub(crate) fn check(tree: &sled::Tree) -> Result<(), ViewsError> {
-    match rows::get(tree, keys::LAYOUT)? {
-        Some(row) => match rows::decode(keys::LAYOUT, &row)? {
-            VERSION => Ok(()),
+const TREE: &str = "pages";
+const TREE_OF_LAYOUT_1: &str = "views";
+const LAYOUT: &[u8] = b"layout";
+
+/// The tree of the pages; a new one gets this layout.
+pub(crate) fn open(db: &sled::Db) -> Result<sled::Tree, ViewsError> {
+    if db.tree_names().iter().any(|name| name == TREE_OF_LAYOUT_1.as_bytes()) {
+        return Err(ViewsError::Layout { found: 1 });
+    }
+    let tree = db.open_tree(TREE).map_err(ViewsError::Open)?;
+    match tree.get(LAYOUT).map_err(ViewsError::Read)? {
+        Some(layout) => match decode(LAYOUT, &layout)? {
+            VERSION => Ok(tree),
             found => Err(ViewsError::Layout { found }),
         },
-        None => write(tree, VERSION),
+        None => {
+            tree.insert(LAYOUT, crate::pages::encode(&VERSION)).map_err(ViewsError::Write)?;
+            Ok(tree)
+        }
     }
-}
-
-fn write(tree: &sled::Tree, version: u32) -> Result<(), ViewsError> {
-    let mut batch = sled::Batch::default();
-    rows::put(&mut batch, tree, keys::LAYOUT, &rows::encode(&version))?;
-    tree.apply_batch(batch).map_err(ViewsError::Write)
 }

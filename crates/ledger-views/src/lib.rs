@@ -11,34 +11,46 @@
 //! - A folder of views has generations: [`Views::begin`] makes new ones beside those that are answered from, and
 //!   [`ViewWriter::take_place_of`] puts them in their place, under the feet of the readers.
 
+mod attempts;
+mod base;
+mod block;
 mod checkpoint;
+mod day;
 mod error;
 mod generations;
-mod keys;
+mod histogram;
+mod index;
+mod layers;
 mod layout;
 mod list;
-mod list_tree;
 mod logical;
 mod names;
+mod overlay;
+mod pages;
+mod place;
 mod read_model;
 mod row;
 mod rows;
-mod shared;
+mod scope;
 mod state;
 mod stats;
 mod store;
+mod write_back;
 mod writer;
 
+pub use attempts::Attempts;
 pub use checkpoint::Checkpoint;
 pub use error::ViewsError;
+pub use histogram::Histogram;
+pub use list::marks::Marks;
 pub use list::{ListEntry, ListId};
-pub use logical::KeptDelivery;
-pub use names::{DeliveryKey, SubscriptionKey};
+pub use logical::{KeptDelivery, KeptList};
+pub use names::{DeliveryKey, ScopeName, SubscriptionKey};
 pub use read_model::{DeliveryPage, PageRequest, ReadModel, StatsAnswer, WaitTimeout, WaitingPage, WaitingRow};
 pub use row::{DeliveryRow, Outcome, Status};
 pub use state::{
     Attempt, Cancelled, DeliveryState, DescribedBy, Description, EventKey, Finish, FinishTexts, Rescheduled,
 };
-pub use stats::{NeverPutIn, Stats, StatsShare};
+pub use stats::{Figures, FinishShare, NeverPutIn, OutcomeCounts, Quarter, Stats};
 pub use store::{Views, ViewsOptions};
-pub use writer::ViewWriter;
+pub use writer::{Listing, Opened, ViewWriter};

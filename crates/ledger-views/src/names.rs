@@ -19,3 +19,12 @@ pub struct DeliveryKey {
     /// Its id.
     pub delivery_id: DeliveryId,
 }
+
+/// What has stats, and lists of deliveries.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScopeName {
+    /// A workspace.
+    Workspace(WorkspaceId),
+    /// A subscription.
+    Subscription(SubscriptionKey),
+}

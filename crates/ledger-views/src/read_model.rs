@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger_event::{DeliveryId, JsonText, Position, SubscriptionId, Timestamp, WorkspaceId};
+use ledger_event::{DeliveryId, Position, SubscriptionId, Timestamp, WorkspaceId};
 use tokio::sync::watch;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::ViewsError;
-use crate::keys;
-use crate::list::{ListEntry, ListId};
-use crate::list_tree::{Node, Nodes};
-use crate::names::{DeliveryKey, SubscriptionKey};
+use crate::layers::{Commit, Shared};
+use crate::list::ListId;
+use crate::list::keys::ids_of;
+use crate::list::node::Node;
+use crate::list::tree::{ListRoot, Met, Nodes};
+use crate::names::{ScopeName, SubscriptionKey};
+use crate::pages::{ListKind, NodeId, PageId};
+use crate::place::Place;
 use crate::row::DeliveryRow;
-use crate::rows;
-use crate::shared::Shared;
-use crate::state::DeliveryState;
 use crate::stats::Stats;
 
 /// Answers from the views. Clones share them.
@@ -179,19 +180,23 @@ impl ReadModel {
         *self.current.borrow().checkpoint.borrow()
     }
 
-    /// The deliveries of a workspace that wait for their description, oldest first.
+    /// The deliveries of a workspace that wait for their description, oldest first. O(log n) of their n.
     ///
     /// # Errors
     ///
     /// When the views cannot be read.
     pub fn waiting(&self, workspace_id: &WorkspaceId, offset: u64, limit: usize) -> Result<WaitingPage, ViewsError> {
-        let list = ListId::Waiting(workspace_id.clone());
-        let shared = self.shared();
-        shared.read(|commit| {
-            let root = shared.list_root(&list)?;
-            let entries = root.oldest(&mut StoredNodes { shared: &shared, list: &list }, offset, limit)?;
-            let rows = entries.into_iter().map(|entry| waiting_row(&shared, workspace_id, entry));
-            Ok(WaitingPage { position: commit.position, total: root.total, rows: rows.collect::<Result<_, _>>()? })
+        self.shared().read(|commit| {
+            let position = commit.checkpoint.position;
+            let Some(list) = List::of(commit, &ListId::Waiting(workspace_id.clone()))? else {
+                return Ok(WaitingPage { position, total: 0, rows: Vec::new() });
+            };
+            let mut rows = Vec::new();
+            list.root.oldest(&mut list.nodes(commit), offset, limit, &mut |met| {
+                rows.push(waiting_row(commit, met)?);
+                Ok(())
+            })?;
+            Ok(WaitingPage { position, total: list.root.total, rows })
         })
     }
 
@@ -201,81 +206,108 @@ impl ReadModel {
     ///
     /// When the views cannot be read.
     pub fn stats(&self, subscription: &SubscriptionKey) -> Result<StatsAnswer, ViewsError> {
-        let shared = self.shared();
-        shared.read(|commit| {
-            let stats = shared.row(&keys::stats(subscription))?.unwrap_or_default();
-            Ok(StatsAnswer { position: commit.position, stats })
+        let name = ScopeName::Subscription(subscription.clone());
+        self.shared().read(|commit| {
+            let scope = commit.scope(&name)?;
+            let stats = scope.map_or_else(Stats::default, |scope| scope.stats.clone());
+            Ok(StatsAnswer { position: commit.checkpoint.position, stats })
         })
     }
 
-    /// A page of deliveries.
+    /// A page of deliveries. O(log n) of the n in the list, at any offset, and O(1) for each row.
     ///
     /// # Errors
     ///
     /// When the views cannot be read.
     pub fn deliveries(&self, request: PageRequest) -> Result<DeliveryPage, ViewsError> {
         let list = match request.subscription_id {
-            None => ListId::Workspace(request.workspace_id.clone()),
+            None => ListId::Workspace(request.workspace_id),
             Some(subscription_id) => {
-                ListId::Subscription(SubscriptionKey { workspace_id: request.workspace_id.clone(), subscription_id })
+                ListId::Subscription(SubscriptionKey { workspace_id: request.workspace_id, subscription_id })
             }
         };
-        let shared = self.shared();
-        shared.read(|commit| {
-            let (total, entries) = newest(&shared, &list, request.offset, request.limit)?;
-            let rows = entries.into_iter().map(|entry| row(&shared, &request.workspace_id, entry));
-            Ok(DeliveryPage { position: commit.position, total, rows: rows.collect::<Result<_, _>>()? })
+        self.shared().read(|commit| {
+            let position = commit.checkpoint.position;
+            let Some(list) = List::of(commit, &list)? else {
+                return Ok(DeliveryPage { position, total: 0, rows: Vec::new() });
+            };
+            let mut rows = Vec::new();
+            list.root.newest(&mut list.nodes(commit), request.offset, request.limit, &mut |met| {
+                rows.push(row(commit, met)?);
+                Ok(())
+            })?;
+            Ok(DeliveryPage { position, total: list.root.total, rows })
         })
     }
 }
 
-pub(crate) fn newest(
-    shared: &Shared,
-    list: &ListId,
-    offset: u64,
-    limit: usize,
-) -> Result<(u64, Vec<ListEntry>), ViewsError> {
-    let root = shared.list_root(list)?;
-    let entries = root.newest(&mut StoredNodes { shared, list }, offset, limit)?;
-    Ok((root.total, entries))
+/// A list of a scope.
+pub(crate) struct List {
+    pub(crate) root: ListRoot,
+    scope: u32,
+    kind: ListKind,
 }
 
-fn row(shared: &Shared, workspace_id: &WorkspaceId, entry: ListEntry) -> Result<DeliveryRow, ViewsError> {
-    let subscription = SubscriptionKey { workspace_id: workspace_id.clone(), subscription_id: entry.subscription_id };
-    let delivery = DeliveryKey { subscription, delivery_id: entry.delivery_id };
-    let key = keys::delivery(&delivery);
-    let damaged = || ViewsError::damaged(&key);
-    let state: DeliveryState = shared.row(&key)?.ok_or_else(damaged)?;
-    let payload = rows::get(&shared.tree, &keys::payload(&delivery))?
-        .map(|text| std::str::from_utf8(&text).ok().and_then(|text| JsonText::parse(text).ok()).ok_or_else(damaged))
-        .transpose()?;
-    DeliveryRow::of(delivery.delivery_id, delivery.subscription.subscription_id, state, payload).ok_or_else(damaged)
+impl List {
+    /// `None` where the scope was never named.
+    pub(crate) fn of(commit: &Commit<'_>, list: &ListId) -> Result<Option<Self>, ViewsError> {
+        let (name, kind) = match list {
+            ListId::Workspace(id) => (ScopeName::Workspace(id.clone()), ListKind::History),
+            ListId::Subscription(key) => (ScopeName::Subscription(key.clone()), ListKind::History),
+            ListId::Waiting(id) => (ScopeName::Workspace(id.clone()), ListKind::Waiting),
+        };
+        let scope = commit.scope(&name)?;
+        Ok(scope.map(|scope| Self { root: scope.list(kind).clone(), scope: scope.number, kind }))
+    }
+
+    pub(crate) fn nodes<'a>(&self, commit: &'a Commit<'_>) -> StoredNodes<'a> {
+        StoredNodes { commit, scope: self.scope, list: self.kind }
+    }
 }
 
-fn waiting_row(shared: &Shared, workspace_id: &WorkspaceId, entry: ListEntry) -> Result<WaitingRow, ViewsError> {
-    let subscription = SubscriptionKey { workspace_id: workspace_id.clone(), subscription_id: entry.subscription_id };
-    let delivery = DeliveryKey { subscription, delivery_id: entry.delivery_id };
-    let key = keys::delivery(&delivery);
-    let state: DeliveryState = shared.row(&key)?.ok_or_else(|| ViewsError::damaged(&key))?;
+/// The two ids of an entry.
+pub(crate) fn ids(met: &Met<'_>) -> Option<(DeliveryId, SubscriptionId)> {
+    let (delivery_id, subscription_id) = ids_of(met.key.name)?;
+    Some((DeliveryId::parse(delivery_id).ok()?, SubscriptionId::parse(subscription_id).ok()?))
+}
+
+fn damaged(place: Place) -> ViewsError {
+    ViewsError::damaged(&PageId::States { subscription: place.subscription, block: place.block() }.key())
+}
+
+fn row(commit: &Commit<'_>, met: Met<'_>) -> Result<DeliveryRow, ViewsError> {
+    let damaged = || damaged(met.place);
+    let record = commit.record(met.place)?.ok_or_else(damaged)?;
+    let payload = commit.payload(met.place)?;
+    let (_, subscription_id) = ids(&met).ok_or_else(damaged)?;
+    let record = Arc::unwrap_or_clone(record);
+    DeliveryRow::of(record.delivery_id, subscription_id, record.state, payload).ok_or_else(damaged)
+}
+
+fn waiting_row(commit: &Commit<'_>, met: Met<'_>) -> Result<WaitingRow, ViewsError> {
+    let damaged = || damaged(met.place);
+    let record = commit.record(met.place)?.ok_or_else(damaged)?;
+    let (delivery_id, subscription_id) = ids(&met).ok_or_else(damaged)?;
     Ok(WaitingRow {
-        subscription_id: delivery.subscription.subscription_id,
-        delivery_id: delivery.delivery_id,
-        first_position: state.first_position,
-        attempts: u32::try_from(state.attempts.len()).expect("attempt numbers are bounded"),
-        last_attempt_at: state.last_finish().map(|(_, finish)| finish.key.occurred_at),
+        subscription_id,
+        delivery_id,
+        first_position: record.state.first_position,
+        attempts: u32::try_from(record.state.attempts.len()).expect("attempt numbers are bounded"),
+        last_attempt_at: record.state.last_finish().map(|(_, finish)| finish.key.occurred_at),
     })
 }
 
 /// The committed nodes of a list.
-struct StoredNodes<'a> {
-    shared: &'a Shared,
-    list: &'a ListId,
+pub(crate) struct StoredNodes<'a> {
+    commit: &'a Commit<'a>,
+    scope: u32,
+    list: ListKind,
 }
 
 impl Nodes for StoredNodes<'_> {
     type Error = ViewsError;
 
-    fn node(&mut self, number: u64) -> Result<Node, ViewsError> {
-        self.shared.list_node(self.list, number)
+    fn node(&mut self, node: u32) -> Result<Arc<Node>, ViewsError> {
+        self.commit.node(NodeId { scope: self.scope, list: self.list, node })
     }
 }

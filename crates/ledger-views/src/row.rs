@@ -48,6 +48,27 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them; the numbers that they stand at are part of the layout of the views.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Delivering, Self::Delivered, Self::Retrying, Self::Exhausted, Self::Cancelled];
+
+    /// The first of the design's conditions that holds for a delivery.
+    #[must_use]
+    pub fn of(state: &DeliveryState) -> Self {
+        if state.finishes().any(|finish| finish.succeeded) {
+            return Outcome::Delivered;
+        }
+        if state.cancelled.as_ref().is_some_and(|cancelled| is_last_word(cancelled, state)) {
+            return Outcome::Cancelled;
+        }
+        match state.attempts.last() {
+            None => Outcome::Pending,
+            Some(attempt) if attempt.finished.is_none() => Outcome::Delivering,
+            Some(_) if due(state).is_some() => Outcome::Retrying,
+            Some(_) => Outcome::Exhausted,
+        }
+    }
+
     /// The outcome as the contract knows it.
     #[must_use]
     pub fn status(self) -> Status {
@@ -102,7 +123,7 @@ impl DeliveryRow {
         state: DeliveryState,
         payload: Option<JsonText>,
     ) -> Option<Self> {
-        let outcome = outcome(&state);
+        let outcome = Outcome::of(&state);
         let next_attempt_at = next_attempt_at(&state, outcome);
         let delivered_at = delivered_at(&state);
         let last = state.last_finish().map(|(_, finish)| (finish.key.occurred_at, finish.response_status));
@@ -133,27 +154,10 @@ impl DeliveryRow {
     }
 }
 
-/// The first of the design's conditions that holds.
-fn outcome(state: &DeliveryState) -> Outcome {
-    let finishes = || state.attempts.values().filter_map(|attempt| attempt.finished.as_ref());
-    if finishes().any(|finish| finish.succeeded) {
-        return Outcome::Delivered;
-    }
-    if state.cancelled.as_ref().is_some_and(|cancelled| is_last_word(cancelled, state)) {
-        return Outcome::Cancelled;
-    }
-    match state.attempts.last_key_value() {
-        None => Outcome::Pending,
-        Some((_, attempt)) if attempt.finished.is_none() => Outcome::Delivering,
-        Some(_) if due(state).is_some() => Outcome::Retrying,
-        Some(_) => Outcome::Exhausted,
-    }
-}
-
 /// Whether nothing that was asked for or begun is later than the cancellation.
 fn is_last_word(cancelled: &Cancelled, state: &DeliveryState) -> bool {
     state.rescheduled.as_ref().is_none_or(|rescheduled| cancelled.key > rescheduled.key)
-        && state.attempts.values().filter_map(|attempt| attempt.begin()).all(|begin| cancelled.key > *begin)
+        && state.attempts.iter().filter_map(|(_, attempt)| attempt.begin()).all(|begin| cancelled.key > *begin)
 }
 
 fn next_attempt_at(state: &DeliveryState, outcome: Outcome) -> Option<Timestamp> {
@@ -177,6 +181,6 @@ fn due(state: &DeliveryState) -> Option<Timestamp> {
 
 /// When the success with the smallest key ended.
 fn delivered_at(state: &DeliveryState) -> Option<Timestamp> {
-    let successes = state.attempts.values().filter_map(|attempt| attempt.finished.as_ref()).filter(|f| f.succeeded);
+    let successes = state.finishes().filter(|finish| finish.succeeded);
     successes.map(|finish| &finish.key).min().map(|key| key.occurred_at)
 }

@@ -3,12 +3,13 @@
 //! The slots hold enough that folding any further event, in any order and any number of times, gives
 //! the same state as if the log had held it earlier or once.
 
-use std::collections::BTreeMap;
-
 use ledger_event::{
     AttemptNumber, DurationMs, Event, EventId, EventType, MaxAttempts, Position, ResponseStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::attempts::Attempts;
+use crate::stats::FinishShare;
 
 /// What events compare by: when they happened, then their id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,7 +36,7 @@ pub struct DeliveryState {
     /// What it is; until it is known the delivery waits, neither listed nor counted.
     pub description: Option<Description>,
     /// The attempts that events named, by number.
-    pub attempts: BTreeMap<AttemptNumber, Attempt>,
+    pub attempts: Attempts,
     /// The texts of the finish with the highest number.
     pub last_finish_texts: FinishTexts,
     /// The latest cancellation.
@@ -55,7 +56,7 @@ impl DeliveryState {
         Self {
             first_position,
             description: None,
-            attempts: BTreeMap::new(),
+            attempts: Attempts::default(),
             last_finish_texts: FinishTexts::default(),
             cancelled: None,
             rescheduled: None,
@@ -64,10 +65,21 @@ impl DeliveryState {
         }
     }
 
+    /// How the attempts ended that did, by rising number.
+    pub fn finishes(&self) -> impl DoubleEndedIterator<Item = &Finish> {
+        self.attempts.iter().filter_map(|(_, attempt)| attempt.finished.as_ref())
+    }
+
+    /// What the delivery adds to figures: nothing while it waits for its description.
+    pub fn shares(&self) -> impl Iterator<Item = FinishShare> {
+        let is_described = self.description.is_some();
+        self.finishes().filter(move |_| is_described).map(FinishShare::of)
+    }
+
     /// The finish of the highest-numbered attempt that has one.
     #[must_use]
     pub fn last_finish(&self) -> Option<(AttemptNumber, &Finish)> {
-        self.attempts.iter().rev().find_map(|(number, attempt)| Some((*number, attempt.finished.as_ref()?)))
+        self.attempts.iter().rev().find_map(|(number, attempt)| Some((number, attempt.finished.as_ref()?)))
     }
 }
 

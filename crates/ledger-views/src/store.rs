@@ -1,22 +1,28 @@
 //! The views in their folder: opened together, shared by the readers and the writer.
 
 use std::path::Path;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
-
-use crate::checkpoint::Checkpoint;
+use crate::base::{Base, Root};
 use crate::error::{ViewsError, guarded};
 use crate::generations::{Generation, Generations};
+use crate::layers::Shared;
+use crate::layout;
+use crate::pages::PageStore;
 use crate::read_model::ReadModel;
-use crate::shared::Shared;
 use crate::writer::ViewWriter;
-use crate::{keys, layout, rows};
 
 /// sled keeps an item inline up to a quarter of this, and moves larger ones, and leaves of several large
 /// ones, to files that it never syncs. Changing it makes existing views unreadable.
 const SLED_SEGMENT_BYTES: usize = 8 * 1024 * 1024;
+
+/// What pages that were read may take of the memory for caches: one in so many parts.
+const PAGES_SHARE: u64 = 2;
+/// What a layer of changes may take before it is written. There are two: one is written while the other gathers.
+const LAYER_SHARE: u64 = 6;
+/// What sled's own cache may take, which holds pages as they lie on the disk.
+const SLED_SHARE: u64 = 6;
 
 /// How long a file that was just closed may still be held.
 const RELEASE_MAX: Duration = Duration::from_secs(3);
@@ -26,7 +32,7 @@ const RELEASE_POLL: Duration = Duration::from_millis(5);
 /// How views are opened.
 #[derive(Clone, Copy, Debug)]
 pub struct ViewsOptions {
-    /// The size of sled's cache, in bytes.
+    /// What all caches and gathered changes may take together, in bytes.
     pub cache_bytes: u64,
 }
 
@@ -62,7 +68,7 @@ impl Views {
             return Self::of(current, options);
         }
         all.remove_all_but(None);
-        let views = Self::of(all.begin()?, options)?;
+        let mut views = Self::of(all.begin()?, options)?;
         views.writer.take_place_of(None)?;
         Ok(views)
     }
@@ -92,22 +98,25 @@ impl Views {
     fn of(generation: Generation, options: ViewsOptions) -> Result<Self, ViewsError> {
         let config = sled::Config::new()
             .path(generation.dir())
-            .cache_capacity(options.cache_bytes)
+            .cache_capacity(options.cache_bytes / SLED_SHARE)
             .segment_size(SLED_SEGMENT_BYTES)
+            .flush_every_ms(None)
             .mode(sled::Mode::HighThroughput);
-        let (db, tree) = guarded(|| {
+        let (db, pages, root) = guarded(|| {
             let db = open_released(&config).map_err(ViewsError::Open)?;
-            let tree = db.open_tree("views").map_err(ViewsError::Open)?;
-            layout::check(&tree)?;
-            Ok((db, tree))
+            let pages = PageStore::new(layout::open(&db)?);
+            let root = match pages.root::<Root>()? {
+                Some(root) => Root { versions: root.versions.reopened(), ..root },
+                None => Root::new().map_err(ViewsError::Files)?,
+            };
+            // A crash may have left runs that were being merged.
+            pages.remove_runs(|number| root.runs.iter().any(|run| run.number == number))?;
+            Ok((db, pages, root))
         })?;
-        let checkpoint: Checkpoint = match rows::get(&tree, keys::CHECKPOINT)? {
-            Some(row) => rows::decode(keys::CHECKPOINT, &row)?,
-            None => Checkpoint::default(),
-        };
-        let (commit, checkpoint) = (RwLock::default(), watch::Sender::new(checkpoint));
-        let shared = Arc::new(Shared { db, tree, commit, checkpoint, generation });
-        Ok(Self { reader: ReadModel::new(Arc::clone(&shared)), writer: ViewWriter::new(shared) })
+        let base = Base::new(pages, options.cache_bytes / PAGES_SHARE);
+        let layer_max_bytes = usize::try_from(options.cache_bytes / LAYER_SHARE).unwrap_or(usize::MAX);
+        let shared = Arc::new(Shared::new(db, base, root, generation));
+        Ok(Self { reader: ReadModel::new(Arc::clone(&shared)), writer: ViewWriter::new(shared, layer_max_bytes) })
     }
 }
 

@@ -1,50 +1,116 @@
 //! The one writer of the views.
 //!
-//! Changes gather in memory and become visible and durable together, with the checkpoint, when they
-//! are committed. What is gathered is bounded by how many events the caller folds into one commit.
+//! Changes gather in memory and become visible together, with the checkpoint, when they are committed. Commits gather in
+//! the active layer; once that has reached its bound it is written to pages beside the commits that follow, and it is
+//! durable when that is done. What is gathered is bounded by how many events the caller folds into one commit, and by
+//! the bound of a layer: if the layer before is not written yet, a commit waits for it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ledger_event::{JsonText, Position};
+use ledger_event::{JsonText, Position, Timestamp, WorkspaceId};
 
 use crate::checkpoint::Checkpoint;
-use crate::error::{ViewsError, guarded};
-use crate::keys;
-use crate::list::{ListEntry, ListId};
-use crate::list_tree::{ListRoot, Node, Nodes, NodesMut};
-use crate::names::{DeliveryKey, SubscriptionKey};
+use crate::day::quarter_of;
+use crate::error::ViewsError;
+use crate::index::HashKey;
+use crate::layers::Shared;
+use crate::list::inner::Inner;
+use crate::list::keys::{Key, name};
+use crate::list::marks::Marks;
+use crate::list::node::Node;
+use crate::list::tree::{ListRoot, Nodes, NodesMut};
+use crate::names::{DeliveryKey, ScopeName, SubscriptionKey};
+use crate::overlay::{Overlay, QuarterId};
+use crate::pages::{ListKind, NodeId, PageId};
+use crate::place::Place;
 use crate::read_model::ReadModel;
-use crate::rows;
-use crate::shared::Shared;
+use crate::rows::DeliveryRecord;
+use crate::scope::Scope;
 use crate::state::DeliveryState;
-use crate::stats::Stats;
+use crate::stats::{Quarter, Stats};
+use crate::write_back::{Leftovers, WriteBack};
 
 /// The one writer of the views.
 #[derive(Debug)]
 pub struct ViewWriter {
     shared: Arc<Shared>,
-    deliveries: HashMap<DeliveryKey, DeliveryState>,
-    payloads: HashMap<DeliveryKey, Option<JsonText>>,
-    stats: HashMap<SubscriptionKey, Stats>,
-    lists: HashMap<ListId, PendingList>,
+    hash_key: HashKey,
+    /// What is not committed yet, but for the scopes.
+    changes: Overlay,
+    scopes: Vec<(ScopeName, Scope)>,
+    workspaces: HashMap<WorkspaceId, usize>,
+    subscriptions: HashMap<SubscriptionKey, usize>,
+    /// The number that the next scope gets.
+    next_scope: u32,
+    layer_max_bytes: usize,
+    write_back: Option<WriteBack>,
+    leftovers: Leftovers,
 }
 
-/// A list with what changed of it; a node that was removed is `None`.
-#[derive(Debug)]
-struct PendingList {
-    root: ListRoot,
-    nodes: HashMap<u64, Option<Node>>,
+/// A delivery at hand, within one commit.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened {
+    place: Place,
+    workspace: usize,
+    subscription: usize,
+    is_new: bool,
+}
+
+/// Where a delivery stands in lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// In the waiting list of its workspace, by the position that first named it.
+    Waiting(Position),
+    /// In the history of its workspace and of its subscription, by its creation.
+    History(Timestamp, Marks),
+}
+
+impl Opened {
+    /// Whether nothing was heard of it before.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+}
+
+impl Listing {
+    fn order(self) -> i64 {
+        match self {
+            Self::Waiting(position) => i64::try_from(position.get()).expect("a log never holds 2^63 events"),
+            Self::History(created_at, _) => created_at.as_micros(),
+        }
+    }
+
+    fn marks(self) -> Marks {
+        match self {
+            Self::Waiting(_) => Marks::default(),
+            Self::History(_, marks) => marks,
+        }
+    }
+
+    fn kind(self) -> ListKind {
+        match self {
+            Self::Waiting(_) => ListKind::Waiting,
+            Self::History(..) => ListKind::History,
+        }
+    }
 }
 
 impl ViewWriter {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, layer_max_bytes: usize) -> Self {
+        let root = shared.root();
         Self {
+            hash_key: root.hash_key,
             shared,
-            deliveries: HashMap::new(),
-            payloads: HashMap::new(),
-            stats: HashMap::new(),
-            lists: HashMap::new(),
+            changes: Overlay::default(),
+            scopes: Vec::new(),
+            workspaces: HashMap::new(),
+            subscriptions: HashMap::new(),
+            next_scope: root.next_scope,
+            layer_max_bytes,
+            write_back: None,
+            leftovers: Leftovers::default(),
         }
     }
 
@@ -54,116 +120,246 @@ impl ViewWriter {
         *self.shared.checkpoint.borrow()
     }
 
-    /// The state of a delivery, to be changed, and whether this is the first that is heard of it.
-    ///
-    /// A new one has `first_position`.
+    /// Takes a delivery at hand, to be changed. A new one has `first_position`. O(log n) of the n deliveries there are.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
-    pub fn delivery_mut(
-        &mut self,
-        key: &DeliveryKey,
-        first_position: Position,
-    ) -> Result<(&mut DeliveryState, bool), ViewsError> {
-        let mut is_new = false;
-        if !self.deliveries.contains_key(key) {
-            let stored = self.shared.row(&keys::delivery(key))?;
-            is_new = stored.is_none();
-            let state = stored.unwrap_or_else(|| DeliveryState::new(first_position));
-            self.deliveries.insert(key.clone(), state);
+    pub fn open(&mut self, key: &DeliveryKey, first_position: Position) -> Result<Opened, ViewsError> {
+        let workspace = self.workspace(&key.subscription.workspace_id)?;
+        let subscription = self.subscription(&key.subscription)?;
+        let number = self.scopes[subscription].1.number;
+        let mut hash = self.hash_key.hash(key);
+        while let Some(place) = self.place(hash)? {
+            if place.subscription == number && self.record(place)?.delivery_id == key.delivery_id {
+                return Ok(Opened { place, workspace, subscription, is_new: false });
+            }
+            hash = hash.wrapping_add(1);
         }
-        Ok((self.deliveries.get_mut(key).expect("it was just put there"), is_new))
+        let deliveries = &mut self.scopes[subscription].1.deliveries;
+        let place = Place { subscription: number, number: *deliveries };
+        *deliveries += 1;
+        let record = DeliveryRecord { delivery_id: key.delivery_id.clone(), state: DeliveryState::new(first_position) };
+        self.changes.records.insert(place, Arc::new(record));
+        self.changes.places.insert(hash, place);
+        Ok(Opened { place, workspace, subscription, is_new: true })
+    }
+
+    /// What is kept of a delivery.
+    ///
+    /// # Panics
+    ///
+    /// When it was opened before the last commit.
+    #[must_use]
+    pub fn state(&self, opened: &Opened) -> &DeliveryState {
+        &self.changes.records.get(&opened.place).expect("it is at hand").state
+    }
+
+    /// The same, to be changed.
+    ///
+    /// # Panics
+    ///
+    /// When it was opened before the last commit.
+    pub fn state_mut(&mut self, opened: &Opened) -> &mut DeliveryState {
+        let record = self.changes.records.get_mut(&opened.place).expect("it is at hand");
+        &mut Arc::make_mut(record).state
+    }
+
+    /// Where a delivery stands in lists, by its state.
+    ///
+    /// # Panics
+    ///
+    /// When it was opened before the last commit.
+    pub fn listing(&mut self, opened: &Opened) -> Listing {
+        let state = &self.changes.records.get(&opened.place).expect("it is at hand").state;
+        match &state.description {
+            None => Listing::Waiting(state.first_position),
+            Some(description) => {
+                let event_type = self.scopes[opened.workspace].1.number_of(&description.event_type);
+                Listing::History(description.created_at, Marks::of(state, event_type))
+            }
+        }
     }
 
     /// Puts the payload of a delivery, or takes it away.
-    pub fn put_payload(&mut self, key: DeliveryKey, payload: Option<JsonText>) {
-        self.payloads.insert(key, payload);
+    pub fn put_payload(&mut self, opened: &Opened, payload: Option<JsonText>) {
+        self.changes.payloads.insert(opened.place, payload.map(Arc::new));
     }
 
-    /// The stats of a subscription, to be changed.
+    /// Changes the stats of a delivery's workspace, and of its subscription.
     ///
     /// # Errors
     ///
-    /// When they cannot be read.
-    pub fn stats_mut(&mut self, key: &SubscriptionKey) -> Result<&mut Stats, ViewsError> {
-        if !self.stats.contains_key(key) {
-            let stats = self.shared.row(&keys::stats(key))?.unwrap_or_default();
-            self.stats.insert(key.clone(), stats);
-        }
-        Ok(self.stats.get_mut(key).expect("it was just put there"))
-    }
-
-    /// Puts an entry into a list; `false` when it stands there already.
-    ///
-    /// # Errors
-    ///
-    /// When the list cannot be read.
-    pub fn insert_entry(&mut self, list: &ListId, entry: ListEntry) -> Result<bool, ViewsError> {
-        self.change_list(list, |root, nodes| root.insert(nodes, entry))
-    }
-
-    /// Takes an entry out of a list; `false` when it does not stand there.
-    ///
-    /// # Errors
-    ///
-    /// When the list cannot be read.
-    pub fn remove_entry(&mut self, list: &ListId, entry: &ListEntry) -> Result<bool, ViewsError> {
-        self.change_list(list, |root, nodes| root.remove(nodes, entry))
-    }
-
-    fn change_list<T>(
+    /// What `change` fails with.
+    pub fn change_stats<E>(
         &mut self,
-        list: &ListId,
-        change: impl FnOnce(&mut ListRoot, &mut PendingNodes<'_>) -> Result<T, ViewsError>,
-    ) -> Result<T, ViewsError> {
-        if !self.lists.contains_key(list) {
-            let root = self.shared.list_root(list)?;
-            self.lists.insert(list.clone(), PendingList { root, nodes: HashMap::new() });
-        }
-        let pending = self.lists.get_mut(list).expect("it was just put there");
-        let mut nodes = PendingNodes { shared: &self.shared, list, changed: &mut pending.nodes };
-        change(&mut pending.root, &mut nodes)
+        opened: &Opened,
+        mut change: impl FnMut(&mut Stats) -> Result<(), E>,
+    ) -> Result<(), E> {
+        change(&mut self.scopes[opened.workspace].1.stats)?;
+        change(&mut self.scopes[opened.subscription].1.stats)
     }
 
-    /// Makes all changes visible together, and durable in order: after a crash the views stand at this
-    /// checkpoint or at an earlier one.
+    /// Changes the figures of the quarter of an hour of a moment, of a delivery's workspace and of its subscription.
     ///
     /// # Errors
     ///
-    /// When they cannot be written. The changes are lost then, and the writer is of no more use.
-    pub fn commit(&mut self, checkpoint: Checkpoint) -> Result<(), ViewsError> {
-        let shared = Arc::clone(&self.shared);
-        let batch = guarded(|| self.take_batch(checkpoint))?;
-        shared.commit(batch, checkpoint)
+    /// When they cannot be read, and what `change` fails with.
+    pub fn change_quarter<E: From<ViewsError>>(
+        &mut self,
+        opened: &Opened,
+        at: Timestamp,
+        mut change: impl FnMut(&mut Quarter) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for slot in [opened.workspace, opened.subscription] {
+            let id = QuarterId { scope: self.scopes[slot].1.number, quarter: quarter_of(at) };
+            if !self.changes.quarters.contains_key(&id) {
+                let quarter = self.shared.read(|commit| commit.quarter(id))?.unwrap_or_default();
+                self.changes.quarters.insert(id, quarter);
+            }
+            change(Arc::make_mut(self.changes.quarters.get_mut(&id).expect("it was just put there")))?;
+        }
+        Ok(())
     }
 
-    fn take_batch(&mut self, checkpoint: Checkpoint) -> Result<sled::Batch, ViewsError> {
-        let (tree, mut batch) = (&self.shared.tree, sled::Batch::default());
-        for (key, state) in self.deliveries.drain() {
-            rows::put(&mut batch, tree, &keys::delivery(&key), &rows::encode(&state))?;
+    /// Puts a delivery into the lists; `false` when it stands in one of them already. O(log n) of their n entries.
+    ///
+    /// # Errors
+    ///
+    /// When a list cannot be read.
+    pub fn put_in_lists(&mut self, opened: &Opened, key: &DeliveryKey, listing: Listing) -> Result<bool, ViewsError> {
+        let place = opened.place;
+        self.in_lists(opened, key, listing, |root, nodes, key| root.insert(nodes, key, place, listing.marks()))
+    }
+
+    /// Takes a delivery out of the lists; `false` when it is missing from one of them. O(log n) of their n entries.
+    ///
+    /// # Errors
+    ///
+    /// When a list cannot be read.
+    pub fn take_out_of_lists(
+        &mut self,
+        opened: &Opened,
+        key: &DeliveryKey,
+        listing: Listing,
+    ) -> Result<bool, ViewsError> {
+        self.in_lists(opened, key, listing, |root, nodes, key| root.remove(nodes, key))
+    }
+
+    /// Gives a delivery the marks of a listing that is at the same place; `false` when it is missing from a list. O(log n)
+    /// of their n entries.
+    ///
+    /// # Errors
+    ///
+    /// When a list cannot be read.
+    pub fn mark_in_lists(&mut self, opened: &Opened, key: &DeliveryKey, listing: Listing) -> Result<bool, ViewsError> {
+        self.in_lists(opened, key, listing, |root, nodes, key| root.mark(nodes, key, listing.marks()))
+    }
+
+    fn in_lists(
+        &mut self,
+        opened: &Opened,
+        key: &DeliveryKey,
+        listing: Listing,
+        change: impl Fn(&mut ListRoot, &mut PendingNodes<'_>, Key<'_>) -> Result<bool, ViewsError>,
+    ) -> Result<bool, ViewsError> {
+        let name = name(key.delivery_id.as_str(), key.subscription.subscription_id.as_str());
+        let key = Key { order: listing.order(), name: &name };
+        let list = listing.kind();
+        let slots: &[usize] = match list {
+            ListKind::Waiting => &[opened.workspace],
+            ListKind::History => &[opened.workspace, opened.subscription],
+        };
+        let mut is_done = true;
+        for slot in slots {
+            let scope = &mut self.scopes[*slot].1;
+            let mut nodes =
+                PendingNodes { shared: &self.shared, scope: scope.number, list, changed: &mut self.changes.nodes };
+            is_done &= change(scope.list_mut(list), &mut nodes, key)?;
         }
-        for (key, payload) in self.payloads.drain() {
-            match payload {
-                Some(payload) => rows::put(&mut batch, tree, &keys::payload(&key), payload.as_str().as_bytes())?,
-                None => rows::remove(&mut batch, tree, &keys::payload(&key))?,
+        Ok(is_done)
+    }
+
+    fn workspace(&mut self, id: &WorkspaceId) -> Result<usize, ViewsError> {
+        if let Some(slot) = self.workspaces.get(id) {
+            return Ok(*slot);
+        }
+        let slot = self.load_scope(ScopeName::Workspace(id.clone()))?;
+        self.workspaces.insert(id.clone(), slot);
+        Ok(slot)
+    }
+
+    fn subscription(&mut self, key: &SubscriptionKey) -> Result<usize, ViewsError> {
+        if let Some(slot) = self.subscriptions.get(key) {
+            return Ok(*slot);
+        }
+        let slot = self.load_scope(ScopeName::Subscription(key.clone()))?;
+        self.subscriptions.insert(key.clone(), slot);
+        Ok(slot)
+    }
+
+    fn load_scope(&mut self, name: ScopeName) -> Result<usize, ViewsError> {
+        let scope = match self.shared.read(|commit| commit.scope(&name))? {
+            Some(scope) => (*scope).clone(),
+            None => {
+                self.next_scope += 1;
+                Scope::new(self.next_scope - 1)
             }
+        };
+        self.scopes.push((name, scope));
+        Ok(self.scopes.len() - 1)
+    }
+
+    fn place(&self, hash: u64) -> Result<Option<Place>, ViewsError> {
+        match self.changes.places.get(&hash) {
+            Some(place) => Ok(Some(*place)),
+            None => self.shared.read(|commit| commit.place(hash)),
         }
-        for (key, stats) in self.stats.drain() {
-            rows::put(&mut batch, tree, &keys::stats(&key), &rows::encode(&stats))?;
+    }
+
+    fn record(&mut self, place: Place) -> Result<&DeliveryRecord, ViewsError> {
+        if !self.changes.records.contains_key(&place) {
+            let id = PageId::States { subscription: place.subscription, block: place.block() };
+            let record = self.shared.read(|commit| commit.record(place))?;
+            self.changes.records.insert(place, record.ok_or_else(|| ViewsError::damaged(&id.key()))?);
         }
-        for (list, pending) in self.lists.drain() {
-            rows::put(&mut batch, tree, &keys::list_root(&list), &rows::encode(&pending.root))?;
-            for (number, node) in pending.nodes {
-                let key = keys::list_node(&list, number);
-                match node {
-                    Some(node) => rows::put(&mut batch, tree, &key, &rows::encode(&node))?,
-                    None => rows::remove(&mut batch, tree, &key)?,
-                }
-            }
+        Ok(&self.changes.records[&place])
+    }
+
+    /// Makes all changes visible together, and durable in order: after a crash the views stand at this checkpoint or at an
+    /// earlier one.
+    ///
+    /// # Errors
+    ///
+    /// When an earlier commit could not be written. The changes are lost then, and the writer is of no more use.
+    pub fn commit(&mut self, checkpoint: Checkpoint) -> Result<(), ViewsError> {
+        if self.write_back.as_ref().is_some_and(WriteBack::is_finished) {
+            self.finish_write_back()?;
         }
-        rows::put(&mut batch, tree, keys::CHECKPOINT, &rows::encode(&checkpoint))?;
-        Ok(batch)
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.scopes = self.scopes.drain(..).map(|(name, scope)| (name, Arc::new(scope))).collect();
+        self.workspaces.clear();
+        self.subscriptions.clear();
+        let layer_bytes = self.shared.publish(changes, checkpoint);
+        if layer_bytes >= self.layer_max_bytes {
+            self.finish_write_back()?;
+            self.start_write_back()?;
+        }
+        Ok(())
+    }
+
+    fn start_write_back(&mut self) -> Result<(), ViewsError> {
+        let leftovers = std::mem::take(&mut self.leftovers);
+        self.write_back = Some(WriteBack::start(&self.shared, self.checkpoint(), self.next_scope, leftovers)?);
+        Ok(())
+    }
+
+    fn finish_write_back(&mut self) -> Result<(), ViewsError> {
+        let Some(write_back) = self.write_back.take() else { return Ok(()) };
+        let written = write_back.join()?;
+        self.leftovers = written.leftovers;
+        self.shared.thaw(written.root, written.pages);
+        Ok(())
     }
 
     /// Gives the views up: they are damaged, and the next opening finds that they must be rebuilt.
@@ -180,8 +376,13 @@ impl ViewWriter {
     /// # Errors
     ///
     /// When it cannot be written.
-    pub fn flush(&self) -> Result<(), ViewsError> {
-        self.shared.flush()
+    pub fn flush(&mut self) -> Result<(), ViewsError> {
+        self.finish_write_back()?;
+        if self.shared.root().checkpoint != self.checkpoint() {
+            self.start_write_back()?;
+            self.finish_write_back()?;
+        }
+        Ok(())
     }
 
     /// Makes these views the current ones of their folder, durably. `live` and all its clones answer from them from
@@ -193,7 +394,8 @@ impl ViewWriter {
     /// # Errors
     ///
     /// When it cannot be written: then the old ones go on.
-    pub fn take_place_of(&self, live: Option<&ReadModel>) -> Result<(), ViewsError> {
+    pub fn take_place_of(&mut self, live: Option<&ReadModel>) -> Result<(), ViewsError> {
+        self.flush()?;
         self.shared.flush()?;
         self.shared.generation.make_current()?;
         match live {
@@ -204,31 +406,69 @@ impl ViewWriter {
     }
 }
 
+impl Drop for ViewWriter {
+    /// The thread that writes has the files open: whoever opens them next must not meet it.
+    fn drop(&mut self) {
+        if let Some(write_back) = self.write_back.take() {
+            // What it would have told matters to nobody any more.
+            let _ = write_back.join();
+        }
+    }
+}
+
 /// The nodes of a list, with what is not committed yet.
 struct PendingNodes<'a> {
     shared: &'a Shared,
-    list: &'a ListId,
-    changed: &'a mut HashMap<u64, Option<Node>>,
+    scope: u32,
+    list: ListKind,
+    changed: &'a mut HashMap<NodeId, Option<Arc<Node>>>,
+}
+
+impl PendingNodes<'_> {
+    fn id(&self, node: u32) -> NodeId {
+        NodeId { scope: self.scope, list: self.list, node }
+    }
 }
 
 impl Nodes for PendingNodes<'_> {
     type Error = ViewsError;
 
-    fn node(&mut self, number: u64) -> Result<Node, ViewsError> {
-        match self.changed.get(&number) {
-            Some(Some(node)) => Ok(node.clone()),
-            Some(None) => Err(ViewsError::damaged(&keys::list_node(self.list, number))),
-            None => self.shared.list_node(self.list, number),
+    fn node(&mut self, number: u32) -> Result<Arc<Node>, ViewsError> {
+        let id = self.id(number);
+        match self.changed.get(&id) {
+            Some(Some(node)) => Ok(Arc::clone(node)),
+            Some(None) => Err(ViewsError::damaged(&PageId::Node(id).key())),
+            None => self.shared.read(|commit| commit.node(id)),
         }
     }
 }
 
 impl NodesMut for PendingNodes<'_> {
-    fn put(&mut self, number: u64, node: Node) {
-        self.changed.insert(number, Some(node));
+    fn node_mut(&mut self, number: u32) -> Result<&mut Node, ViewsError> {
+        let id = self.id(number);
+        if !self.changed.contains_key(&id) {
+            let node = self.node(number)?;
+            self.changed.insert(id, Some(node));
+        }
+        match self.changed.get_mut(&id) {
+            Some(Some(node)) => Ok(Arc::make_mut(node)),
+            Some(None) | None => Err(ViewsError::damaged(&PageId::Node(id).key())),
+        }
     }
 
-    fn remove(&mut self, number: u64) {
-        self.changed.insert(number, None);
+    fn put(&mut self, number: u32, node: Node) {
+        self.changed.insert(self.id(number), Some(Arc::new(node)));
+    }
+
+    fn remove(&mut self, number: u32) {
+        self.changed.insert(self.id(number), None);
+    }
+
+    fn inner_mut(&mut self, number: u32) -> Result<&mut Inner, ViewsError> {
+        let id = self.id(number);
+        match self.node_mut(number)? {
+            Node::Inner(inner) => Ok(inner),
+            Node::Leaf(_) => Err(ViewsError::damaged(&PageId::Node(id).key())),
+        }
     }
 }

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ledger_event::{DeliveryId, Event, EventData, JsonText, Position, SubscriptionId, WorkspaceId, testing};
+use ledger_event::{DeliveryId, Event, EventData, JsonText, Position, SubscriptionId, Timestamp, WorkspaceId, testing};
 use ledger_log::{EventLog, MemoryLog, MemoryLogOptions};
-use ledger_projector::{COMMIT_MAX_EVENTS, Projector, fold};
+use ledger_projector::{COMMIT_MAX_EVENTS, Projector, compare, fold};
 use ledger_views::{
-    DeliveryKey, DeliveryRow, DeliveryState, PageRequest, ReadModel, Stats, StatsShare, SubscriptionKey,
+    DeliveryKey, DeliveryRow, DeliveryState, Outcome, PageRequest, Quarter, ReadModel, ScopeName, Stats,
+    SubscriptionKey,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -20,6 +21,7 @@ const WORKSPACES: [&str; 2] = ["ws_0", "ws_1"];
 const SUBSCRIPTIONS: [&str; 3] = ["sub_0", "sub_1", "sub_2"];
 /// Smaller than a list of these histories, so that pages are cut anywhere.
 const PAGE: usize = 4;
+const QUARTER_US: i64 = 900_000_000;
 
 /// All that can be read, of one workspace or subscription.
 #[derive(Debug, PartialEq)]
@@ -28,7 +30,10 @@ struct Readings {
     waiting_count: u64,
     waiting: BTreeMap<&'static str, Vec<(u64, SubscriptionId, DeliveryId)>>,
     rows: BTreeMap<(&'static str, Option<&'static str>), Vec<DeliveryRow>>,
-    stats: BTreeMap<(&'static str, &'static str), Stats>,
+    /// Of each workspace, and of each of its subscriptions.
+    stats: BTreeMap<(&'static str, Option<&'static str>), Stats>,
+    /// The same, by the start of the quarter in microseconds; those in which nothing is any more are left out.
+    quarters: BTreeMap<(&'static str, Option<&'static str>), BTreeMap<i64, Quarter>>,
 }
 
 fn workspace(id: &str) -> WorkspaceId {
@@ -46,17 +51,27 @@ fn read_all(views: &ReadModel) -> Readings {
         waiting: BTreeMap::new(),
         rows: BTreeMap::new(),
         stats: BTreeMap::new(),
+        quarters: BTreeMap::new(),
     };
     for ws in WORKSPACES {
         let waiting = views.waiting(&workspace(ws), 0, usize::MAX).expect("it reads");
         assert_eq!(waiting.total, waiting.rows.len() as u64);
         let rows = waiting.rows.into_iter().map(|row| (row.first_position.get(), row.subscription_id, row.delivery_id));
         readings.waiting.insert(ws, rows.collect());
-        readings.rows.insert((ws, None), read_pages(views, ws, None));
-        for sub in SUBSCRIPTIONS {
-            readings.rows.insert((ws, Some(sub)), read_pages(views, ws, Some(sub)));
-            let key = SubscriptionKey { workspace_id: workspace(ws), subscription_id: subscription(sub) };
-            readings.stats.insert((ws, sub), views.stats(&key).expect("it reads").stats);
+        for sub in std::iter::once(None).chain(SUBSCRIPTIONS.map(Some)) {
+            readings.rows.insert((ws, sub), read_pages(views, ws, sub));
+            let key = |sub| SubscriptionKey { workspace_id: workspace(ws), subscription_id: subscription(sub) };
+            let name = sub.map_or_else(|| ScopeName::Workspace(workspace(ws)), |sub| ScopeName::Subscription(key(sub)));
+            let stats = views.kept_stats(&name).expect("it reads").unwrap_or_default();
+            if let Some(sub) = sub {
+                assert_eq!(stats, views.stats(&key(sub)).expect("it reads").stats);
+            }
+            readings.stats.insert((ws, sub), stats);
+            let quarters = views.kept_quarters(&name).expect("it reads").into_iter();
+            let quarters = quarters.filter(|(_, quarter)| *quarter != Quarter::default());
+            readings
+                .quarters
+                .insert((ws, sub), quarters.map(|(start, quarter)| (start.as_micros(), quarter)).collect());
         }
     }
     readings
@@ -99,12 +114,13 @@ fn model(events: &[Event]) -> Readings {
         waiting: WORKSPACES.map(|ws| (ws, Vec::new())).into(),
         rows: BTreeMap::new(),
         stats: BTreeMap::new(),
+        quarters: BTreeMap::new(),
     };
     for ws in WORKSPACES {
-        readings.rows.insert((ws, None), Vec::new());
-        for sub in SUBSCRIPTIONS {
-            readings.rows.insert((ws, Some(sub)), Vec::new());
+        for sub in std::iter::once(None).chain(SUBSCRIPTIONS.map(Some)) {
+            readings.rows.insert((ws, sub), Vec::new());
             readings.stats.insert((ws, sub), Stats::default());
+            readings.quarters.insert((ws, sub), BTreeMap::new());
         }
     }
     for (key, (state, payload)) in states {
@@ -119,9 +135,18 @@ fn model(events: &[Event]) -> Readings {
             ));
             continue;
         }
-        let stats = readings.stats.get_mut(&(ws, sub)).expect("all are there");
-        stats.exchange(StatsShare::default(), StatsShare::of(&state)).expect("nothing is taken out");
-        stats.raise_maxima(state.max_duration_ms, state.latest_finish_at);
+        for scope in [None, Some(sub)] {
+            let stats = readings.stats.get_mut(&(ws, scope)).expect("all are there");
+            state.shares().for_each(|share| stats.attempts.put_in(share));
+            stats.raise_maxima(state.max_duration_ms, state.latest_finish_at);
+            let quarters = readings.quarters.get_mut(&(ws, scope)).expect("all are there");
+            let start_of = |at: Timestamp| at.as_micros().div_euclid(QUARTER_US) * QUARTER_US;
+            for share in state.shares() {
+                quarters.entry(start_of(share.at)).or_default().attempts.put_in(share);
+            }
+            let created_at = state.description.as_ref().expect("it is described").created_at;
+            quarters.entry(start_of(created_at)).or_default().deliveries.put_in(Outcome::of(&state));
+        }
         let row = DeliveryRow::of(key.delivery_id, key.subscription.subscription_id, state, payload);
         let row = row.expect("it is described");
         for list in [None, Some(sub)] {
@@ -247,6 +272,8 @@ fn check(history: Vec<Event>, turns: Vec<Turn>, commit_max_events: u64) {
     let live = read_all(&views.reader);
     assert_eq!(live, read_all(&rebuilt.reader));
     assert_eq!(live, model(&read_log(&log)));
+    let compared = compare(&views.reader, &rebuilt.reader, 1, |_| {}).expect("both read");
+    assert_eq!(compared.differences, [], "marks and what no answer shows are the same too");
 }
 
 #[test]
@@ -256,7 +283,10 @@ fn views_of_another_log_or_of_a_longer_one_are_refused() {
     let dir = tempfile::tempdir().expect("a directory can be made");
     let log = Arc::new(MemoryLog::new());
     append(&log, &history());
-    Projector::new(log, open(dir.path()).writer).expect("they fit").catch_up().expect("it folds");
+    let mut projector = Projector::new(log, open(dir.path()).writer).expect("they fit");
+    projector.catch_up().expect("it folds");
+    projector.flush().expect("it is written");
+    drop(projector);
 
     let empty = Arc::new(MemoryLog::new());
     let refusal =

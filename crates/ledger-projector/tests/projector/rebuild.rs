@@ -128,7 +128,7 @@ fn creations() -> (Vec<Event>, Vec<Event>) {
     (first, later)
 }
 
-/// A log, and the folder of its views, in which the rows of deliveries are nonsense.
+/// A log, and the folder of its views, in which the states of deliveries are nonsense.
 async fn damaged(history: &[Event]) -> (Arc<MemoryLog>, TempDir) {
     let log = Arc::new(MemoryLog::new());
     append_async(&log, history).await;
@@ -137,16 +137,16 @@ async fn damaged(history: &[Event]) -> (Arc<MemoryLog>, TempDir) {
     running.projector.stop().await.expect("it has not failed");
     let dir = running.dir;
     drop((running.views, running.rebuilder));
-    damage_delivery_rows(&dir.path().join("1"));
+    damage_states(&dir.path().join("1"));
     (log, dir)
 }
 
-/// Writes nonsense over every state of a delivery, under the keys that begin with `d`.
-fn damage_delivery_rows(dir: &Path) {
+/// Writes nonsense over every block of states, under the keys that begin with `d`.
+fn damage_states(dir: &Path) {
     let config = sled::Config::new().path(dir).segment_size(8 * 1024 * 1024);
     // sled holds the file for a moment after it was closed.
     let db = (0..100_000).find_map(|_| config.open().ok()).expect("it opens");
-    let tree = db.open_tree("views").expect("it opens");
+    let tree = db.open_tree("pages").expect("it opens");
     for key in tree.scan_prefix(b"d").keys().collect::<Result<Vec<_>, _>>().expect("it reads") {
         tree.insert(key, b"\0nonsense").expect("it is written");
     }

@@ -86,11 +86,11 @@ pub(crate) async fn get_stats_of_empty_id(
 impl From<&Stats> for StatsBody {
     fn from(stats: &Stats) -> Self {
         Self {
-            total: stats.total(),
-            success_count: stats.sums.success_count,
-            failed_count: stats.sums.failed_count,
-            success_rate: stats.success_rate(),
-            avg_duration_ms: stats.avg_duration_ms(),
+            total: stats.attempts.total(),
+            success_count: stats.attempts.success_count,
+            failed_count: stats.attempts.failed_count,
+            success_rate: stats.attempts.success_rate(),
+            avg_duration_ms: stats.attempts.avg_duration_ms(),
             max_duration_ms: stats.max_duration_ms.map_or(0, |duration_ms| duration_ms.get()),
             last_delivery_at: stats.last_delivery_at,
         }

@@ -1,7 +1,7 @@
 use ledger_event::{DeliveryId, JsonText, Position, SubscriptionId, WorkspaceId};
 
 use super::*;
-use crate::{DeliveryKey, SubscriptionKey};
+use crate::{Checkpoint, DeliveryKey, SubscriptionKey};
 
 fn open(dir: &Path) -> Result<Views, ViewsError> {
     Views::open(dir, ViewsOptions { cache_bytes: 1 << 20 })
@@ -33,7 +33,8 @@ fn large_payloads_make_no_file_that_sled_does_not_sync() {
     for delivery in 0..40 {
         let delivery_id = DeliveryId::parse(&format!("d{delivery}")).expect("it is an id");
         let key = DeliveryKey { subscription: subscription(), delivery_id };
-        views.writer.put_payload(key, Some(payload(200_000, delivery)));
+        let opened = views.writer.open(&key, Position::new(delivery + 1)).expect("it reads");
+        views.writer.put_payload(&opened, Some(payload(200_000, delivery)));
         let checkpoint = Checkpoint { position: Position::new(delivery + 1), ..Checkpoint::default() };
         views.writer.commit(checkpoint).expect("it is written");
     }
@@ -47,12 +48,20 @@ fn large_payloads_make_no_file_that_sled_does_not_sync() {
 #[test]
 fn views_that_were_given_up_or_are_of_another_layout_ask_to_be_rebuilt() {
     let dir = tempfile::tempdir().expect("a directory can be made");
-    let views = open(dir.path()).expect("it opens");
-    let tree = views.reader.shared().tree.clone();
-    tree.insert(keys::LAYOUT, [&[0], rows::encode(&7_u32).as_slice()].concat()).expect("it is written");
-    drop((views, tree));
+    let folder = open(dir.path()).expect("it opens").reader.shared().generation.dir();
+    let db = open_released(&sled::Config::new().path(&folder).segment_size(SLED_SEGMENT_BYTES)).expect("it opens");
+    db.open_tree("pages").expect("it opens").insert("layout", crate::pages::encode(&7_u32)).expect("it is written");
+    drop(db);
     let error = open(dir.path()).expect_err("it has another layout");
     assert!(matches!(error, ViewsError::Layout { found: 7 }) && error.is_mended_by_rebuild(), "{error:?}");
+
+    let dir = tempfile::tempdir().expect("a directory can be made");
+    let folder = open(dir.path()).expect("it opens").reader.shared().generation.dir();
+    let db = open_released(&sled::Config::new().path(&folder).segment_size(SLED_SEGMENT_BYTES)).expect("it opens");
+    db.open_tree("views").expect("it opens");
+    drop(db);
+    let error = open(dir.path()).expect_err("it has one key per row");
+    assert!(matches!(error, ViewsError::Layout { found: 1 }) && error.is_mended_by_rebuild(), "{error:?}");
 
     let dir = tempfile::tempdir().expect("a directory can be made");
     open(dir.path()).expect("it opens").writer.give_up().expect("it is written");
@@ -61,16 +70,24 @@ fn views_that_were_given_up_or_are_of_another_layout_ask_to_be_rebuilt() {
 }
 
 #[test]
-fn a_row_that_cannot_be_decoded_is_an_error_that_a_rebuild_mends() {
-    let dir = tempfile::tempdir().expect("a directory can be made");
-    let views = open(dir.path()).expect("it opens");
-    let tree = views.reader.shared().tree.clone();
-    tree.insert(keys::stats(&subscription()), b"\0not a row").expect("it is written");
-    let error = views.reader.stats(&subscription()).expect_err("it is damaged");
-    assert!(matches!(error, ViewsError::Row { .. }) && error.is_mended_by_rebuild(), "{error:?}");
-    tree.insert(keys::stats(&subscription()), b"\x01\0\0\0\x02").expect("it is written");
-    let error = views.reader.stats(&subscription()).expect_err("its parts are missing");
-    assert!(matches!(error, ViewsError::Damaged { .. }) && error.is_mended_by_rebuild(), "{error:?}");
+fn a_page_that_cannot_be_decoded_is_an_error_that_a_rebuild_mends() {
+    for page in [&b"not a page at all"[..], b"\x05\0\0\0\x02\0\0\0its other part is missing", b""] {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        let mut views = open(dir.path()).expect("it opens");
+        let delivery_id = DeliveryId::parse("d").expect("it is an id");
+        let key = DeliveryKey { subscription: subscription(), delivery_id };
+        views.writer.open(&key, Position::new(1)).expect("it reads");
+        views.writer.commit(Checkpoint { position: Position::new(1), ..Checkpoint::default() }).expect("it is written");
+        views.writer.flush().expect("it is written");
+        drop(views);
+        let views = open(dir.path()).expect("it opens");
+        let tree = views.reader.shared().db.open_tree("pages").expect("it opens");
+        for key in tree.scan_prefix("s").keys() {
+            tree.insert(key.expect("it reads"), page).expect("it is written");
+        }
+        let error = views.reader.stats(&subscription()).expect_err("it is damaged");
+        assert!(error.is_mended_by_rebuild(), "{error:?}");
+    }
 }
 
 #[test]

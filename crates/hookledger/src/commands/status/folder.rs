@@ -54,7 +54,7 @@ fn tell_views(status: &mut Status, views: &ReadModel) -> anyhow::Result<()> {
     for list in views.all_lists() {
         let list = list.context("the views are damaged")?;
         if matches!(list, ListId::Workspace(_)) {
-            listed += views.list_total(&list).context("the views are damaged")?.unwrap_or(0);
+            listed += views.kept_list(&list).context("the views are damaged")?.map_or(0, |list| list.total);
         }
     }
     let position = views.position().get();

@@ -1,12 +1,23 @@
 //! The lists of deliveries: which there are, and what an entry is.
+//!
+//! A list is a counted B+ tree ([`tree`]): leaves of entries in order, under a directory of counts. With each entry
+//! stand its [`Marks`], by which lists are filtered, and the directory counts them too.
+
+pub(crate) mod columns;
+pub(crate) mod counts;
+pub(crate) mod inner;
+pub(crate) mod keys;
+pub(crate) mod leaf;
+pub(crate) mod marks;
+pub(crate) mod node;
+pub(crate) mod tree;
 
 use ledger_event::{DeliveryId, SubscriptionId, WorkspaceId};
-use serde::{Deserialize, Serialize};
 
 use crate::names::SubscriptionKey;
 
 /// Which list.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ListId {
     /// The described deliveries of a workspace, by `created_at`.
     Workspace(WorkspaceId),
@@ -17,7 +28,7 @@ pub enum ListId {
 }
 
 /// An entry of a list; entries are in the order of their fields.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListEntry {
     /// What the list is ordered by: microseconds, or a position.
     pub order: i64,

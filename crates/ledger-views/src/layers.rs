@@ -1,0 +1,219 @@
+//! What readers and writer share: changes in memory over pages in sled, and one position for all of it.
+//!
+//! ```text
+//! active    changes of the last commits
+//! frozen    those that are being written to pages, if any are
+//! base      pages, up to the version that the root names
+//! ```
+//!
+//! A commit moves its changes into the active layer and the checkpoint on with them. A reader holds the read side of the
+//! lock for the whole of an answer, a commit its write side while it moves pointers: so an answer never mixes two
+//! commits, and the position that it names is that of its rows.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ledger_event::JsonText;
+use tokio::sync::watch;
+
+use crate::base::{Base, Page, Root};
+use crate::checkpoint::Checkpoint;
+use crate::error::{ViewsError, guarded};
+use crate::generations::Generation;
+use crate::list::node::Node;
+use crate::names::{DeliveryKey, ScopeName};
+use crate::overlay::{Overlay, QuarterId};
+use crate::pages::{NodeId, PageId};
+use crate::place::Place;
+use crate::rows::DeliveryRecord;
+use crate::scope::Scope;
+use crate::stats::Quarter;
+
+/// What readers and writer share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) db: sled::Db,
+    pub(crate) base: Base,
+    layers: RwLock<Layers>,
+    pub(crate) checkpoint: watch::Sender<Checkpoint>,
+    // After sled, which is closed when its folder goes.
+    pub(crate) generation: Generation,
+}
+
+/// Changes in memory, and the root of the pages under them.
+#[derive(Debug)]
+struct Layers {
+    active: Overlay,
+    frozen: Option<Arc<Overlay>>,
+    root: Arc<Root>,
+}
+
+/// The views as of one commit.
+pub(crate) struct Commit<'a> {
+    pub(crate) checkpoint: Checkpoint,
+    layers: &'a Layers,
+    base: &'a Base,
+}
+
+impl Shared {
+    pub(crate) fn new(db: sled::Db, base: Base, root: Root, generation: Generation) -> Self {
+        let checkpoint = watch::Sender::new(root.checkpoint);
+        let layers = RwLock::new(Layers { active: Overlay::default(), frozen: None, root: Arc::new(root) });
+        Self { db, base, layers, checkpoint, generation }
+    }
+
+    /// Reads within one commit.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Commit<'_>) -> Result<T, ViewsError>) -> Result<T, ViewsError> {
+        let layers = self.layers.read().unwrap_or_else(PoisonError::into_inner);
+        let checkpoint = *self.checkpoint.borrow();
+        guarded(|| read(&Commit { checkpoint, layers: &layers, base: &self.base }))
+    }
+
+    /// Publishes a commit, and says how much memory the active layer takes now.
+    pub(crate) fn publish(&self, changes: Overlay, checkpoint: Checkpoint) -> usize {
+        let mut layers = self.layers.write().unwrap_or_else(PoisonError::into_inner);
+        layers.active.absorb(changes);
+        self.checkpoint.send_replace(checkpoint);
+        layers.active.size_bytes()
+    }
+
+    /// Freezes the active layer, to be written under that root; nothing is frozen yet.
+    pub(crate) fn freeze(&self) -> (Arc<Overlay>, Arc<Root>) {
+        let mut layers = self.layers.write().unwrap_or_else(PoisonError::into_inner);
+        let frozen = Arc::new(std::mem::take(&mut layers.active));
+        layers.frozen = Some(Arc::clone(&frozen));
+        (frozen, Arc::clone(&layers.root))
+    }
+
+    /// Puts pages that were written from the frozen layer in its place.
+    pub(crate) fn thaw(&self, root: Root, pages: Vec<(PageId, Option<Page>)>) {
+        let mut layers = self.layers.write().unwrap_or_else(PoisonError::into_inner);
+        layers.root = Arc::new(root);
+        for (id, page) in pages {
+            self.base.replace(id, page);
+        }
+        let frozen = layers.frozen.take();
+        drop(layers);
+        // Which takes a while, with nobody waiting for it.
+        drop(frozen);
+    }
+
+    /// Hands what was written to the system.
+    pub(crate) fn flush(&self) -> Result<(), ViewsError> {
+        guarded(|| self.db.flush().map(drop).map_err(ViewsError::Write))
+    }
+
+    /// The root of the pages that are valid now.
+    pub(crate) fn root(&self) -> Arc<Root> {
+        Arc::clone(&self.layers.read().unwrap_or_else(PoisonError::into_inner).root)
+    }
+}
+
+impl Commit<'_> {
+    pub(crate) fn scope(&self, name: &ScopeName) -> Result<Option<Arc<Scope>>, ViewsError> {
+        match self.layers.find(|overlay| overlay.scopes.get(name)) {
+            Some(scope) => Ok(Some(Arc::clone(scope))),
+            None => self.base.scope(&self.layers.root, name),
+        }
+    }
+
+    pub(crate) fn node(&self, id: NodeId) -> Result<Arc<Node>, ViewsError> {
+        match self.layers.find(|overlay| overlay.nodes.get(&id)) {
+            Some(Some(node)) => Ok(Arc::clone(node)),
+            Some(None) => Err(ViewsError::damaged(&PageId::Node(id).key())),
+            None => self.base.node(&self.layers.root, id),
+        }
+    }
+
+    pub(crate) fn record(&self, place: Place) -> Result<Option<Arc<DeliveryRecord>>, ViewsError> {
+        match self.layers.find(|overlay| overlay.records.get(&place)) {
+            Some(record) => Ok(Some(Arc::clone(record))),
+            None => Ok(self.base.record(&self.layers.root, place)?.map(Arc::new)),
+        }
+    }
+
+    pub(crate) fn payload(&self, place: Place) -> Result<Option<JsonText>, ViewsError> {
+        match self.layers.find(|overlay| overlay.payloads.get(&place)) {
+            Some(payload) => Ok(payload.as_deref().cloned()),
+            None => self.base.payload(&self.layers.root, place),
+        }
+    }
+
+    pub(crate) fn quarter(&self, id: QuarterId) -> Result<Option<Arc<Quarter>>, ViewsError> {
+        match self.layers.find(|overlay| overlay.quarters.get(&id)) {
+            Some(quarter) => Ok(Some(Arc::clone(quarter))),
+            None => Ok(self.base.quarter(&self.layers.root, id)?.map(Arc::new)),
+        }
+    }
+
+    /// The place that stands for a hash.
+    pub(crate) fn place(&self, hash: u64) -> Result<Option<Place>, ViewsError> {
+        match self.layers.find(|overlay| overlay.places.get(&hash)) {
+            Some(place) => Ok(Some(*place)),
+            None => self.base.place(&self.layers.root, hash),
+        }
+    }
+
+    /// Where a delivery lies, if it was ever named.
+    pub(crate) fn find(&self, key: &DeliveryKey) -> Result<Option<Place>, ViewsError> {
+        let Some(subscription) = self.scope(&ScopeName::Subscription(key.subscription.clone()))? else {
+            return Ok(None);
+        };
+        let mut hash = self.layers.root.hash_key.hash(key);
+        while let Some(place) = self.place(hash)? {
+            if place.subscription == subscription.number
+                && self.record(place)?.is_some_and(|record| record.delivery_id == key.delivery_id)
+            {
+                return Ok(Some(place));
+            }
+            hash = hash.wrapping_add(1);
+        }
+        Ok(None)
+    }
+
+    /// The next scope in pages, in the order of their keys.
+    pub(crate) fn scope_in_pages_after(&self, last: Option<&ScopeName>) -> Result<Option<ScopeName>, ViewsError> {
+        let mut next = self.base.pages.scope_after(last)?;
+        // A crash may have left a page of a scope that is not valid.
+        while let Some(name) = &next
+            && self.base.scope(&self.layers.root, name)?.is_none()
+        {
+            next = self.base.pages.scope_after(Some(name))?;
+        }
+        Ok(next)
+    }
+
+    /// The scopes that are in no page yet, in no order.
+    pub(crate) fn scopes_in_memory(&self) -> Result<Vec<ScopeName>, ViewsError> {
+        let overlays = [Some(&self.layers.active), self.layers.frozen.as_deref()];
+        let names: BTreeSet<&ScopeName> =
+            overlays.into_iter().flatten().flat_map(|layer| layer.scopes.keys()).collect();
+        let mut found = Vec::new();
+        for name in names {
+            if self.base.scope(&self.layers.root, name)?.is_none() {
+                found.push(name.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    /// The quarters of an hour of a scope in which something happened, rising, counted from 1970.
+    pub(crate) fn quarters(&self, scope: u32) -> Result<Vec<(i32, Arc<Quarter>)>, ViewsError> {
+        let overlays = [Some(&self.layers.active), self.layers.frozen.as_deref()];
+        let ids = overlays.into_iter().flatten().flat_map(|overlay| overlay.quarters.keys());
+        let mut numbers: BTreeSet<i32> = ids.filter(|id| id.scope == scope).map(|id| id.quarter).collect();
+        for day in self.base.pages.days_of(scope)? {
+            let day = self.base.day(&self.layers.root, scope, day)?;
+            numbers.extend(day.iter().flat_map(|day| day.0.keys()));
+        }
+        let quarter = |quarter| Ok(self.quarter(QuarterId { scope, quarter })?.map(|kept| (quarter, kept)));
+        numbers.into_iter().filter_map(|number| quarter(number).transpose()).collect()
+    }
+}
+
+impl Layers {
+    /// What the newest layer in memory has that has it at all.
+    fn find<'a, T>(&'a self, pick: impl Fn(&'a Overlay) -> Option<&'a T>) -> Option<&'a T> {
+        pick(&self.active).or_else(|| self.frozen.as_deref().and_then(pick))
+    }
+}

@@ -1,0 +1,82 @@
+//! Changes in memory, over what lies in pages.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ledger_event::JsonText;
+
+use crate::index::PlainHash;
+use crate::list::node::Node;
+use crate::names::ScopeName;
+use crate::pages::NodeId;
+use crate::place::Place;
+use crate::rows::DeliveryRecord;
+use crate::scope::Scope;
+use crate::stats::Quarter;
+
+/// What a record takes, with its place in the map: measured about, so that memory can be bounded.
+const RECORD_BYTES: usize = 900;
+const QUARTER_BYTES: usize = 300;
+const PAYLOAD_BYTES: usize = 100;
+
+/// Changes in memory, over what lies in pages: whatever is here goes before what is there.
+#[derive(Debug, Default)]
+pub(crate) struct Overlay {
+    pub(crate) scopes: HashMap<ScopeName, Arc<Scope>>,
+    /// Nodes of lists; one that was removed is `None`.
+    pub(crate) nodes: HashMap<NodeId, Option<Arc<Node>>>,
+    pub(crate) records: HashMap<Place, Arc<DeliveryRecord>>,
+    pub(crate) payloads: HashMap<Place, Option<Arc<JsonText>>>,
+    pub(crate) quarters: HashMap<QuarterId, Arc<Quarter>>,
+    /// Deliveries that are not in the index yet, by hash.
+    pub(crate) places: HashMap<u64, Place, PlainHash>,
+    size_bytes: usize,
+}
+
+/// Which quarter of an hour of which scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct QuarterId {
+    pub(crate) scope: u32,
+    /// Quarters of an hour since 1970.
+    pub(crate) quarter: i32,
+}
+
+impl Overlay {
+    /// Takes newer changes in.
+    pub(crate) fn absorb(&mut self, newer: Overlay) {
+        for (name, scope) in newer.scopes {
+            let size = scope.size_bytes();
+            let old = self.scopes.insert(name, scope);
+            self.resize(old.map_or(0, |old| old.size_bytes()), size);
+        }
+        let node_size = |node: &Option<Arc<Node>>| node.as_ref().map_or(size_of::<NodeId>(), |node| node.size_bytes());
+        for (id, node) in newer.nodes {
+            let size = node_size(&node);
+            let old = self.nodes.insert(id, node);
+            self.resize(old.as_ref().map_or(0, node_size), size);
+        }
+        for (place, record) in newer.records {
+            let is_new = self.records.insert(place, record).is_none();
+            self.resize(0, if is_new { RECORD_BYTES } else { 0 });
+        }
+        for (place, payload) in newer.payloads {
+            let size = payload.as_ref().map_or(0, |payload| payload.as_str().len()) + PAYLOAD_BYTES;
+            self.resize(0, size);
+            self.payloads.insert(place, payload);
+        }
+        for (id, quarter) in newer.quarters {
+            let is_new = self.quarters.insert(id, quarter).is_none();
+            self.resize(0, if is_new { QUARTER_BYTES } else { 0 });
+        }
+        self.places.extend(newer.places);
+    }
+
+    fn resize(&mut self, old: usize, new: usize) {
+        self.size_bytes = self.size_bytes + new - old.min(self.size_bytes);
+    }
+
+    /// About how much memory it takes.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+}

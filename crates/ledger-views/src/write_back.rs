@@ -1,0 +1,244 @@
+//! Writing a frozen layer to pages, in a thread of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::base::{Page, Root};
+use crate::block::Block;
+use crate::checkpoint::Checkpoint;
+use crate::day::Day;
+use crate::error::{ViewsError, guarded};
+use crate::index::{Merge, Run, RunWriter};
+use crate::layers::Shared;
+use crate::overlay::{Overlay, QuarterId};
+use crate::pages::{PageId, Removal, encode};
+use crate::place::Place;
+use crate::rows::PayloadRow;
+
+/// A layer being written.
+#[derive(Debug)]
+pub(crate) struct WriteBack {
+    thread: JoinHandle<Result<Written, ViewsError>>,
+}
+
+/// What is left from one layer to the next.
+#[derive(Default)]
+pub(crate) struct Leftovers {
+    /// Versions of pages that newer ones have replaced.
+    removals: Vec<Removal>,
+    /// Runs that a merge has replaced.
+    replaced: Vec<Run>,
+    /// A merge that is not finished.
+    merge: Option<Merge>,
+}
+
+/// A layer that was written: its pages are valid once readers have the root.
+pub(crate) struct Written {
+    pub(crate) root: Root,
+    pub(crate) pages: Vec<(PageId, Option<Page>)>,
+    pub(crate) leftovers: Leftovers,
+}
+
+impl std::fmt::Debug for Leftovers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Leftovers").field("removals", &self.removals.len()).finish_non_exhaustive()
+    }
+}
+
+impl WriteBack {
+    /// Freezes the active layer and starts to write it.
+    pub(crate) fn start(
+        shared: &Arc<Shared>,
+        checkpoint: Checkpoint,
+        next_scope: u32,
+        leftovers: Leftovers,
+    ) -> Result<Self, ViewsError> {
+        let (overlay, root) = shared.freeze();
+        let shared = Arc::clone(shared);
+        let write = move || guarded(|| write(&shared, &overlay, &root, checkpoint, next_scope, leftovers));
+        let thread = std::thread::Builder::new().name("views-pages".to_owned()).spawn(write);
+        Ok(Self { thread: thread.map_err(ViewsError::Files)? })
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits until it is written.
+    pub(crate) fn join(self) -> Result<Written, ViewsError> {
+        self.thread.join().unwrap_or(Err(ViewsError::EnginePanicked))
+    }
+}
+
+fn write(
+    shared: &Shared,
+    overlay: &Overlay,
+    root: &Root,
+    checkpoint: Checkpoint,
+    next_scope: u32,
+    leftovers: Leftovers,
+) -> Result<Written, ViewsError> {
+    let pages = &shared.base.pages;
+    for removal in &leftovers.removals {
+        pages.remove(removal)?;
+    }
+    if !leftovers.replaced.is_empty() {
+        pages.remove_runs(|run| leftovers.replaced.iter().all(|replaced| replaced.number != run))?;
+    }
+    let (versions, version) = root.versions.begin();
+    let next_run = root.next_run + 2;
+    pages.put_root(&Root { versions: versions.clone(), next_run, ..root.clone() })?;
+
+    let mut writing = Writing { shared, root, version, pages: Vec::new(), removals: Vec::new() };
+    writing.records(overlay)?;
+    writing.payloads(overlay)?;
+    writing.nodes(overlay)?;
+    writing.quarters(overlay)?;
+    for (name, scope) in &overlay.scopes {
+        writing.put(PageId::Scope(name.clone()), &encode(&**scope), Page::Scope(Arc::clone(scope)))?;
+    }
+    let (runs, merge, replaced) = writing.index(overlay, leftovers.merge)?;
+    let (pages_written, removals) = (writing.pages, writing.removals);
+
+    // All of them must be on the disk before the root is.
+    shared.flush()?;
+    shared.generation.sync()?;
+    let root = Root { versions: versions.finish(), checkpoint, next_scope, runs, next_run, ..root.clone() };
+    pages.put_root(&root)?;
+    shared.flush()?;
+    Ok(Written { root, pages: pages_written, leftovers: Leftovers { removals, replaced, merge } })
+}
+
+struct Writing<'a> {
+    shared: &'a Shared,
+    root: &'a Root,
+    version: u64,
+    pages: Vec<(PageId, Option<Page>)>,
+    removals: Vec<Removal>,
+}
+
+impl Writing<'_> {
+    /// Writes a page; its older versions go once this one is valid.
+    fn put(&mut self, id: PageId, bytes: &[u8], page: Page) -> Result<(), ViewsError> {
+        self.remove(&id)?;
+        self.shared.base.pages.write(&id, self.version, bytes)?;
+        self.pages.push((id, Some(page)));
+        Ok(())
+    }
+
+    fn remove(&mut self, id: &PageId) -> Result<(), ViewsError> {
+        self.removals.extend(self.shared.base.pages.older(id, self.version)?);
+        Ok(())
+    }
+
+    fn put_block(&mut self, id: PageId, rows: &BTreeMap<usize, Vec<u8>>) -> Result<(), ViewsError> {
+        let old = self.shared.base.block(self.root, &id)?;
+        let block = Arc::new(Block::merged(old.as_deref(), rows));
+        self.put(id, block.as_bytes(), Page::Rows(Arc::clone(&block)))
+    }
+
+    fn records(&mut self, overlay: &Overlay) -> Result<(), ViewsError> {
+        for ((subscription, block), places) in by_block(overlay.records.keys()) {
+            let row = |place: Place| (place.slot(), encode(&*overlay.records[&place]));
+            let rows = places.into_iter().map(row).collect();
+            self.put_block(PageId::States { subscription, block }, &rows)?;
+        }
+        Ok(())
+    }
+
+    fn payloads(&mut self, overlay: &Overlay) -> Result<(), ViewsError> {
+        for ((subscription, block), places) in by_block(overlay.payloads.keys()) {
+            let id = PageId::Payloads { subscription, block };
+            let old = self.shared.base.block(self.root, &id)?;
+            let mut rows = BTreeMap::new();
+            for place in places {
+                let payload = overlay.payloads[&place].as_deref();
+                let row = PayloadRow::of(payload);
+                let old_row = old.as_ref().and_then(|old| PayloadRow::decode(old.get(place.slot())));
+                let large = PageId::LargePayload(place);
+                if let Some(PayloadRow::Large) = old_row {
+                    self.remove(&large)?;
+                }
+                if let (PayloadRow::Large, Some(payload)) = (&row, payload) {
+                    self.shared.base.pages.write(&large, self.version, payload.as_str().as_bytes())?;
+                }
+                rows.insert(place.slot(), row.encode());
+            }
+            self.put_block(id, &rows)?;
+        }
+        Ok(())
+    }
+
+    fn nodes(&mut self, overlay: &Overlay) -> Result<(), ViewsError> {
+        for (id, node) in &overlay.nodes {
+            let id = PageId::Node(*id);
+            match node {
+                Some(node) => self.put(id, &node.encode(), Page::Node(Arc::clone(node)))?,
+                None => {
+                    self.remove(&id)?;
+                    self.pages.push((id, None));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn quarters(&mut self, overlay: &Overlay) -> Result<(), ViewsError> {
+        let mut days = BTreeMap::<(u32, i32), Vec<QuarterId>>::new();
+        for id in overlay.quarters.keys() {
+            days.entry((id.scope, Day::of(id.quarter))).or_default().push(*id);
+        }
+        for ((scope, number), ids) in days {
+            let old = self.shared.base.day(self.root, scope, number)?;
+            let mut day = old.map_or_else(Day::default, |day| (*day).clone());
+            for id in ids {
+                day.0.insert(id.quarter, (*overlay.quarters[&id]).clone());
+            }
+            self.put(PageId::Day { scope, day: number }, &encode(&day), Page::Day(Arc::new(day)))?;
+        }
+        Ok(())
+    }
+
+    /// Writes new entries as a run and merges a piece of older ones: the runs then, the merge if it goes on, and the runs
+    /// that it has replaced.
+    fn index(
+        &mut self,
+        overlay: &Overlay,
+        merge: Option<Merge>,
+    ) -> Result<(Vec<Run>, Option<Merge>, Vec<Run>), ViewsError> {
+        let pages = &self.shared.base.pages;
+        let mut runs = self.root.runs.clone();
+        let mut replaced = Vec::new();
+        let mut merge = merge.or_else(|| Merge::due(&runs, self.root.next_run));
+        if let Some(mut under_way) = merge.take() {
+            if under_way.step(pages, &self.root.versions, self.version)? {
+                let merged;
+                (merged, replaced) = under_way.finish(pages, self.version)?;
+                runs.retain(|run| !replaced.contains(run));
+                runs.push(merged);
+            } else {
+                merge = Some(under_way);
+            }
+        }
+        if !overlay.places.is_empty() {
+            let mut entries: Vec<(u64, Place)> = overlay.places.iter().map(|(hash, place)| (*hash, *place)).collect();
+            entries.sort_unstable();
+            let mut writer = RunWriter::new(Run::new(self.root.next_run + 1, entries.len() as u64));
+            for (hash, place) in entries {
+                writer.push(pages, self.version, hash, place)?;
+            }
+            runs.push(writer.finish(pages, self.version)?);
+        }
+        Ok((runs, merge, replaced))
+    }
+}
+
+/// Places by the block that they lie in.
+fn by_block<'a>(places: impl Iterator<Item = &'a Place>) -> BTreeMap<(u32, u32), Vec<Place>> {
+    let mut blocks = BTreeMap::<(u32, u32), Vec<Place>>::new();
+    for place in places {
+        blocks.entry((place.subscription, place.block())).or_default().push(*place);
+    }
+    blocks
+}
