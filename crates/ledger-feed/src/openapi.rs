@@ -18,6 +18,10 @@ use crate::error::FeedError;
 use crate::request::{LIMIT_DEFAULT, LIMIT_MAX, POSITION_MAX};
 use crate::segments::{SegmentList, no_segment, no_turn};
 
+/// The log of the examples, and where it ends.
+const IDENTITY: LogIdentity = LogIdentity { ledger_id: LedgerId([0x5e; 16]), partition: 0 };
+const HEAD: Head = Head { position: Position::new(970), hash: ChainHash([7; 32]) };
+
 /// The operations of the feed.
 #[must_use]
 pub fn operations() -> OpenApi {
@@ -179,18 +183,16 @@ fn of_administrator() -> Refusals<Problem> {
 
 /// A log of which half is sealed.
 pub(crate) fn segment_list() -> Value {
-    let hash = "07".repeat(32);
+    let LogIdentity { ledger_id, .. } = IDENTITY;
     json!({
-        "ledger_id": "5e".repeat(16), "head": format!("970:{hash}"), "first_unsealed": 486,
-        "segments": [{"first": 1, "last": 485, "hash": hash, "bytes": 60_217}],
+        "ledger_id": ledger_id.to_string(), "head": HEAD.to_string(), "first_unsealed": 486,
+        "segments": [{"first": 1, "last": 485, "hash": HEAD.hash.to_string(), "bytes": 60_217}],
     })
 }
 
 /// A signed head.
 pub(crate) fn checkpoint() -> String {
-    let identity = LogIdentity { ledger_id: LedgerId([0x5e; 16]), partition: 0 };
-    let head = Head { position: Position::new(970), hash: ChainHash([7; 32]) };
-    HeadSigner::new(&[1; 32], &identity).sign(head)
+    HeadSigner::new(&[1; 32], &IDENTITY).sign(HEAD)
 }
 
 /// A recorded event.

@@ -125,7 +125,7 @@ pub(crate) async fn list_segments(State(http): State<SegmentsHttp>, headers: Hea
     let segments = http.log.segments();
     let list = Json(SegmentList {
         ledger_id: http.log.identity().ledger_id.to_string(),
-        head: format!("{}:{}", head.position, head.hash),
+        head: head.to_string(),
         first_unsealed: segments.last().map_or(Position::new(1), |last| last.footer.last.next()),
         segments: segments.iter().map(|segment| Listed::of(segment)).collect(),
     });

@@ -180,10 +180,10 @@ struct Seen {
 }
 
 fn told(restored: &Restored, seen: Seen, data_dir: &DataDir) -> String {
-    let Head { position, hash } = restored.head;
-    let mut text =
-        format!("segments  {}\nrestored  {position} events\nhead      {position}:{hash}\n", restored.segments);
-    if let Some((file, first)) = &restored.beyond {
+    let Restored { head, segments, beyond } = restored;
+    let position = head.position;
+    let mut text = format!("segments  {segments}\nrestored  {position} events\nhead      {head}\n");
+    if let Some((file, first)) = beyond {
         text += &format!(
             "Events after position {position} are lost: no copy of the next one is whole. {} goes on at position {first}.\n",
             file.display()
