@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use ledger_auth::openapi::{self, Answers, FORBIDDEN, Refusals, Schemas};
-use ledger_auth::{Forbidden, ParameterError, Problem, Scope, integer};
+use ledger_auth::openapi::{self, Answers, Refusals, Schemas};
+use ledger_auth::{ParameterError, Problem, Scope, integer};
 use ledger_event::{IdError, Kind, Position, RecordedEvent, SubscriptionId, WorkspaceId};
 use ledger_log::{ChainHash, Head, HeadSigner, LedgerId, LogIdentity};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -146,7 +146,7 @@ pub(crate) struct AdministrationRefusals;
 
 impl IntoResponses for AdministrationRefusals {
     fn responses() -> Answers {
-        of_administrator().with_fault().into_answers()
+        Refusals::of_administrator().with_fault().into_answers()
     }
 }
 
@@ -167,18 +167,13 @@ pub(crate) struct SegmentRefusals;
 impl IntoResponses for SegmentRefusals {
     fn responses() -> Answers {
         let out_of_bounds = integer("first", "x", 1..=POSITION_MAX).expect_err("it is no number");
-        of_administrator()
+        Refusals::of_administrator()
             .with("No segment begins there.", [("none", no_segment(Position::new(7)))])
             .with("It is no position.", [("first", Problem::from(out_of_bounds))])
             .with("Not now: too many segments are being handed over.", [("no_turn", no_turn())])
             .with_fault()
             .into_answers()
     }
-}
-
-fn of_administrator() -> Refusals<Problem> {
-    let forbidden = [("scope", Forbidden::Scope(Scope::Admin)), ("workspace", Forbidden::AllWorkspaces)];
-    Refusals::of_caller(Scope::Admin).with(FORBIDDEN, forbidden.map(|(name, refusal)| (name, Problem::from(refusal))))
 }
 
 /// A log of which half is sealed.
