@@ -6,7 +6,6 @@
 mod folder;
 mod server;
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +16,7 @@ use ledger_log::{Head, LogIdentity, SealedSegment};
 
 use crate::durable;
 use crate::output;
+use crate::segment_files::tails_in;
 use crate::target::Target;
 
 /// The arguments of `backup`.
@@ -76,17 +76,4 @@ fn remove_old_tails(dir: &Path, tail: Option<&SealedSegment>, end: Position) -> 
         }
     }
     durable::sync_folder(dir)
-}
-
-fn tails_in(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let cannot = || format!("cannot list {}", dir.display());
-    let mut tails = Vec::new();
-    for entry in fs::read_dir(dir).with_context(cannot)? {
-        let path = entry.with_context(cannot)?.path();
-        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        if name.ends_with(".tail.segment") {
-            tails.push(path);
-        }
-    }
-    Ok(tails)
 }

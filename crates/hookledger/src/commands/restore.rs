@@ -6,7 +6,6 @@
 
 mod swap;
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +18,7 @@ use ledger_views::{Views, ViewsOptions};
 use crate::data_dir::DataDir;
 use crate::probe::{self, Probed};
 use crate::progress::Progress;
+use crate::segment_files::segments_in;
 use crate::settings::Location;
 use crate::{output, tool};
 
@@ -105,19 +105,6 @@ fn sources(archive: Option<&Path>, data_dir: &DataDir, salvaged: &Path) -> anyho
     }
     let dir = data_dir.path().display();
     ensure!(!files.is_empty(), "nothing is left of the log in {dir}: name an archive or a backup with --archive");
-    Ok(files)
-}
-
-fn segments_in(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let cannot = || format!("cannot list {}", dir.display());
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir).with_context(cannot)? {
-        let path = entry.with_context(cannot)?.path();
-        if path.extension() == Some(OsStr::new("segment")) && path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
     Ok(files)
 }
 
