@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::support::events::{at, created, succeeded};
-use crate::support::{Ledger, Outcome, Program, serve_workspace};
+use crate::support::{Ledger, Outcome, Program, copy_folder, serve_workspace};
 
 /// How many places of a file are changed, and how many lengths it is cut to.
 const PLACES: u64 = 12;
@@ -60,30 +60,17 @@ fn used(bytes: &[u8]) -> u64 {
     bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at as u64 + 1)
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("there is room");
-    for entry in fs::read_dir(from).expect("it is listed") {
-        let path = entry.expect("it is listed").path();
-        let target = to.join(path.file_name().expect("it has a name"));
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, target).expect("there is room");
-        }
-    }
-}
-
 /// Does that to each file of the hot tier in turn, at several places, and verifies; the tier is put back after each.
 async fn sweep(what: &str, places: impl Fn(&[u8]) -> Vec<u64>, change: impl Fn(&mut Vec<u8>, u64)) {
     let (ledger, whole) = closed().await;
     let (log, kept) = (ledger.data_dir().join("log"), ledger.beside("kept"));
-    copy(&log, &kept);
+    copy_folder(&log, &kept);
     for file in files_in(&kept) {
         let name = file.file_name().expect("it has a name");
         let original = fs::read(&file).expect("it reads");
         for place in places(&original) {
             fs::remove_dir_all(&log).expect("it is there");
-            copy(&kept, &log);
+            copy_folder(&kept, &log);
             let mut bytes = original.clone();
             change(&mut bytes, place);
             fs::write(log.join(name), bytes).expect("it is written");

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::support::events::{at, created, failed, started, succeeded};
-use crate::support::{Client, Dump, Ledger, Outcome, Program, Token, damage, eventually};
+use crate::support::{Client, Dump, Ledger, Outcome, Program, Token, copy_folder, damage, eventually};
 
 fn replay(ledger: &Ledger, arguments: &str) -> Outcome {
     Program::line(&format!("replay {arguments}")).arg("--data-dir").arg(ledger.data_dir()).run()
@@ -82,7 +82,7 @@ async fn the_check_folds_first_what_the_views_lack() {
     client.history("workspace_id=ws_1").await.expect_status(200);
     server.terminate().await;
     let older = ledger.beside("older views");
-    copy(&ledger.data_dir().join("views"), &older);
+    copy_folder(&ledger.data_dir().join("views"), &older);
     let server = ledger.serve().await;
     let client = server.client(&token);
     client.must_append(&created(("whsub_c", "later"), &at(0))).await;
@@ -93,19 +93,6 @@ async fn the_check_folds_first_what_the_views_lack() {
 
     let checked = replay(&ledger, "--check").expect_code(0);
     assert!(checked.stdout.contains("at position 17 "), "{}", checked.stdout);
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    fs::create_dir(to).expect("it is new");
-    for entry in fs::read_dir(from).expect("it can be listed") {
-        let entry = entry.expect("it can be listed");
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).expect("it is copied");
-        }
-    }
 }
 
 #[tokio::test]
@@ -202,7 +189,7 @@ async fn a_damaged_log_is_named_by_position_and_leaves_the_old_views() {
     let (ledger, token, before) = told(10).await;
     let log = ledger.data_dir().join("log");
     let whole = ledger.beside("whole log");
-    copy(&log, &whole);
+    copy_folder(&log, &whole);
     damage::flip_byte_of_chunk(&log, 1);
     let refused = replay(&ledger, "").expect_code(1);
     assert!(refused.stderr.contains("position 1 is damaged"), "{}", refused.stderr);

@@ -19,7 +19,7 @@ use reqwest::{Client, Response, Url};
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::backoff::{Backoff, jitter, retry_after};
-pub(crate) use self::server_args::{Server, ServerArgs};
+pub(crate) use self::server_args::{DEFAULT_URL, Server, ServerArgs};
 
 /// How long one request to the ledger may take. A read may wait 10 s for its position.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);

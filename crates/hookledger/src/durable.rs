@@ -43,6 +43,15 @@ fn make(path: &Path, mode: u32) -> anyhow::Result<()> {
     sync_folder(folder_of(path))
 }
 
+/// Removes a folder with all that is in it, if it is there.
+pub(crate) fn remove_folder(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        removed => removed.with_context(|| format!("cannot remove {}", path.display()))?,
+    }
+    sync_folder(folder_of(path))
+}
+
 /// Makes what was created, renamed or removed in a folder durable.
 pub(crate) fn sync_folder(path: &Path) -> anyhow::Result<()> {
     let synced = File::open(path).and_then(|folder| folder.sync_all());
@@ -124,6 +133,16 @@ mod tests {
         create_folder(&path).expect("it is made");
         create_folder(&path).expect("it is there");
         assert_eq!(fs::metadata(&path).expect("it is there").mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_folder_is_removed_with_what_is_in_it_and_may_be_gone_before() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("a");
+        create_folder(&path.join("b")).expect("it is made");
+        remove_folder(&path).expect("it is removed");
+        assert!(!path.exists());
+        remove_folder(&path).expect("it is gone");
     }
 
     #[test]

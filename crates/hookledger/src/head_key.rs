@@ -15,30 +15,18 @@ use crate::durable;
 pub(crate) fn signer(data_dir: &DataDir, identity: &LogIdentity) -> anyhow::Result<HeadSigner> {
     let path = data_dir.head_key();
     let _lock = data_dir.lock_edits()?;
-    let secret = match fs::read_to_string(&path) {
-        Ok(text) => secret_of(text.trim_end())
-            .ok_or_else(|| anyhow!("{} is damaged: it holds 64 hexadecimal digits", path.display()))?,
+    match fs::read_to_string(&path) {
+        Ok(text) => HeadSigner::parse(text.trim_end(), identity)
+            .ok_or_else(|| anyhow!("{} is damaged: it holds 64 hexadecimal digits", path.display())),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let mut secret = [0; 32];
             getrandom::fill(&mut secret).context("the machine has no randomness")?;
-            let text: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-            durable::replace_file(&path, format!("{text}\n").as_bytes(), 0o600)?;
-            secret
+            let signer = HeadSigner::new(&secret, identity);
+            durable::replace_file(&path, format!("{}\n", signer.secret_text()).as_bytes(), 0o600)?;
+            Ok(signer)
         }
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-    };
-    Ok(HeadSigner::new(&secret, identity))
-}
-
-fn secret_of(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
-    let mut secret = [0; 32];
-    for (byte, digits) in secret.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(secret)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! - [`target`] is the ledger that a tool works on: a folder, or a server that [`client`] asks;
 //! - [`data_dir`] is the folder that holds a ledger, [`tokens_file`] the tokens in it, [`head_key`]
 //!   the key that signs its heads, [`tool`] what tools open of it;
+//! - [`segment_files`] finds segments in a folder, a ledger's or a backup's;
 //! - [`probe`] opens a log in a process of its own, [`remedy`] names the way out of damage;
 //! - [`commands`] has one file per command; [`server`] is what `serve` runs, [`demo`] what `demo` does,
 //!   [`mod@bench`] what `bench` does.
@@ -30,6 +31,7 @@ mod output;
 mod probe;
 mod progress;
 mod remedy;
+mod segment_files;
 mod server;
 mod settings;
 mod table;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use crate::data_dir::DataDir;
+use crate::durable;
 use crate::remedy;
 use crate::tool::is_missing_or_empty;
 
@@ -64,22 +65,13 @@ pub(crate) fn salvage(data_dir: &DataDir, into: &Path) -> anyhow::Result<Probed>
 
 fn with_copy<T>(data_dir: &DataDir, work: impl FnOnce(&Path, u64) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let copy = data_dir.path().join("log.probed");
-    remove(&copy)?;
+    durable::remove_folder(&copy)?;
     let copied = copy_folder(&data_dir.log(), &copy);
     let worked = copied
         .with_context(|| format!("cannot copy {} to {}", data_dir.log().display(), copy.display()))
         .and_then(|bytes| work(&copy, bytes));
-    remove(&copy)?;
+    durable::remove_folder(&copy)?;
     worked
-}
-
-fn remove(dir: &Path) -> anyhow::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", dir.display()))
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 /// Copies a folder; how many bytes its files have.

@@ -103,12 +103,13 @@ impl Caller {
         }
     }
 
-    /// Asks for the whole ledger.
+    /// Asks for the ledger itself, which is of all workspaces together.
     ///
     /// # Errors
     ///
-    /// When the token is for one workspace.
-    pub fn may_see_all_workspaces(&self) -> Result<(), Forbidden> {
+    /// When the token has not the scope `admin`, or is for one workspace.
+    pub fn may_administer(&self) -> Result<(), Forbidden> {
+        self.require(Scope::Admin)?;
         if self.workspace().is_none() { Ok(()) } else { Err(Forbidden::AllWorkspaces) }
     }
 
@@ -179,6 +180,14 @@ mod tests {
         assert_eq!(admin.require(Scope::Read), Err(Forbidden::Scope(Scope::Read)));
         assert_eq!(admin.require(Scope::Append), Err(Forbidden::Scope(Scope::Append)));
         assert_eq!(Forbidden::Scope(Scope::Read).to_string(), "the token has no scope `read`");
+    }
+
+    #[test]
+    fn an_administrator_has_the_scope_and_all_workspaces() {
+        let own = Reach::Workspace(ws("ws_1"));
+        assert_eq!(caller(Reach::All, &[Scope::Admin]).may_administer(), Ok(()));
+        assert_eq!(caller(Reach::All, &[Scope::Read]).may_administer(), Err(Forbidden::Scope(Scope::Admin)));
+        assert_eq!(caller(own, &[Scope::Admin]).may_administer(), Err(Forbidden::AllWorkspaces));
     }
 
     #[test]

@@ -151,7 +151,18 @@ impl Refusals<Problem> {
     /// Those that every operation with a token has: 401, and 403 for want of that scope or of a reach.
     #[must_use]
     pub fn of_caller(scope: Scope) -> Self {
-        let forbidden = [("scope", Forbidden::Scope(scope)), ("workspace", Forbidden::Workspace)];
+        Self::of_token(Forbidden::Scope(scope), Forbidden::Workspace)
+    }
+
+    /// Those that every operation on the ledger itself has: 401, and 403 for want of the scope `admin` or of all
+    /// workspaces.
+    #[must_use]
+    pub fn of_administrator() -> Self {
+        Self::of_token(Forbidden::Scope(Scope::Admin), Forbidden::AllWorkspaces)
+    }
+
+    fn of_token(scope: Forbidden, workspace: Forbidden) -> Self {
+        let forbidden = [("scope", scope), ("workspace", workspace)];
         Self::default()
             .with(NO_TOKEN, [("no_token", Problem::from(AuthError::Missing))])
             .with(FORBIDDEN, forbidden.map(|(name, forbidden)| (name, Problem::from(forbidden))))

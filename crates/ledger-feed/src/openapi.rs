@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use ledger_auth::openapi::{self, Answers, FORBIDDEN, Refusals, Schemas};
-use ledger_auth::{Forbidden, ParameterError, Problem, Scope, integer};
+use ledger_auth::openapi::{self, Answers, Refusals, Schemas};
+use ledger_auth::{ParameterError, Problem, Scope, integer};
 use ledger_event::{IdError, Kind, Position, RecordedEvent, SubscriptionId, WorkspaceId};
 use ledger_log::{ChainHash, Head, HeadSigner, LedgerId, LogIdentity};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -17,6 +17,10 @@ use crate::accept::NotAcceptable;
 use crate::error::FeedError;
 use crate::request::{LIMIT_DEFAULT, LIMIT_MAX, POSITION_MAX};
 use crate::segments::{SegmentList, no_segment, no_turn};
+
+/// The log of the examples, and where it ends.
+const IDENTITY: LogIdentity = LogIdentity { ledger_id: LedgerId([0x5e; 16]), partition: 0 };
+const HEAD: Head = Head { position: Position::new(970), hash: ChainHash([7; 32]) };
 
 /// The operations of the feed.
 #[must_use]
@@ -142,7 +146,7 @@ pub(crate) struct AdministrationRefusals;
 
 impl IntoResponses for AdministrationRefusals {
     fn responses() -> Answers {
-        of_administrator().with_fault().into_answers()
+        Refusals::of_administrator().with_fault().into_answers()
     }
 }
 
@@ -163,7 +167,7 @@ pub(crate) struct SegmentRefusals;
 impl IntoResponses for SegmentRefusals {
     fn responses() -> Answers {
         let out_of_bounds = integer("first", "x", 1..=POSITION_MAX).expect_err("it is no number");
-        of_administrator()
+        Refusals::of_administrator()
             .with("No segment begins there.", [("none", no_segment(Position::new(7)))])
             .with("It is no position.", [("first", Problem::from(out_of_bounds))])
             .with("Not now: too many segments are being handed over.", [("no_turn", no_turn())])
@@ -172,25 +176,18 @@ impl IntoResponses for SegmentRefusals {
     }
 }
 
-fn of_administrator() -> Refusals<Problem> {
-    let forbidden = [("scope", Forbidden::Scope(Scope::Admin)), ("workspace", Forbidden::AllWorkspaces)];
-    Refusals::of_caller(Scope::Admin).with(FORBIDDEN, forbidden.map(|(name, refusal)| (name, Problem::from(refusal))))
-}
-
 /// A log of which half is sealed.
 pub(crate) fn segment_list() -> Value {
-    let hash = "07".repeat(32);
+    let LogIdentity { ledger_id, .. } = IDENTITY;
     json!({
-        "ledger_id": "5e".repeat(16), "head": format!("970:{hash}"), "first_unsealed": 486,
-        "segments": [{"first": 1, "last": 485, "hash": hash, "bytes": 60_217}],
+        "ledger_id": ledger_id.to_string(), "head": HEAD.to_string(), "first_unsealed": 486,
+        "segments": [{"first": 1, "last": 485, "hash": HEAD.hash.to_string(), "bytes": 60_217}],
     })
 }
 
 /// A signed head.
 pub(crate) fn checkpoint() -> String {
-    let identity = LogIdentity { ledger_id: LedgerId([0x5e; 16]), partition: 0 };
-    let head = Head { position: Position::new(970), hash: ChainHash([7; 32]) };
-    HeadSigner::new(&[1; 32], &identity).sign(head)
+    HeadSigner::new(&[1; 32], &IDENTITY).sign(HEAD)
 }
 
 /// A recorded event.

@@ -17,7 +17,7 @@ use axum::routing::get;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use ledger_auth::openapi::reference;
-use ledger_auth::{LEDGER_POSITION, Problem, Scope, Tokens, integer};
+use ledger_auth::{LEDGER_POSITION, Problem, Tokens, integer};
 use ledger_event::{ErrorChain, Position, Timestamp};
 use ledger_log::{EventLog, LogError, SealedSegment, SledLog};
 use schemars::JsonSchema;
@@ -90,9 +90,7 @@ impl SegmentsHttp {
     }
 
     fn authorize(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let caller = self.tokens.authenticate(headers, (self.now)())?;
-        caller.require(Scope::Admin)?;
-        Ok(caller.may_see_all_workspaces()?)
+        Ok(self.tokens.authenticate(headers, (self.now)())?.may_administer()?)
     }
 
     fn download(&self) -> Result<OwnedSemaphorePermit, Problem> {
@@ -125,7 +123,7 @@ pub(crate) async fn list_segments(State(http): State<SegmentsHttp>, headers: Hea
     let segments = http.log.segments();
     let list = Json(SegmentList {
         ledger_id: http.log.identity().ledger_id.to_string(),
-        head: format!("{}:{}", head.position, head.hash),
+        head: head.to_string(),
         first_unsealed: segments.last().map_or(Position::new(1), |last| last.footer.last.next()),
         segments: segments.iter().map(|segment| Listed::of(segment)).collect(),
     });

@@ -5,12 +5,14 @@ use std::future::Future;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::str::FromStr;
 
 use ledger_event::{CompletedEvent, EventId, Position, StoredEvent, Timestamp};
 use tokio::sync::watch;
 
 use crate::chunk_codec::{EncodedChunk, event_bytes};
 use crate::fingerprint::Fingerprint;
+use crate::hex::{self, Hex};
 use crate::identity::LogIdentity;
 
 /// The source of an error below the log, whatever the engine.
@@ -134,7 +136,7 @@ impl ChainHash {
 
 impl fmt::Display for ChainHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 
@@ -144,13 +146,38 @@ impl fmt::Debug for ChainHash {
     }
 }
 
-/// The end of a log.
+/// The end of a log. It is written as `POSITION:HASH`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The last durable position; [`Position::START`] of an empty log.
     pub position: Position,
     /// The hash of the chunk that ends there; [`ChainHash::START`] of an empty log.
     pub hash: ChainHash,
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.position, self.hash)
+    }
+}
+
+impl FromStr for Head {
+    type Err = NotAHead;
+
+    fn from_str(text: &str) -> Result<Self, NotAHead> {
+        let read = || {
+            let (position, hash) = text.split_once(':')?;
+            Some(Self { position: Position::new(position.parse().ok()?), hash: ChainHash(hex::read(hash)?) })
+        };
+        read().ok_or_else(|| NotAHead { text: text.to_owned() })
+    }
+}
+
+/// Why a text is no [`Head`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a position, a colon, and a hash of 64 hexadecimal digits")]
+pub struct NotAHead {
+    text: String,
 }
 
 /// The events of one group commit.
@@ -303,4 +330,22 @@ fn is_of_the_system(source: &(dyn std::error::Error + 'static)) -> bool {
     };
     let refused = source.downcast_ref::<std::io::Error>().or(of_sled);
     refused.is_some_and(|error| !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_read_as_it_is_written() {
+        let head = Head { position: Position::new(970), hash: ChainHash([0xa5; 32]) };
+        let text = head.to_string();
+        assert_eq!(text, format!("970:{}", "a5".repeat(32)));
+        assert_eq!(text.parse(), Ok(head));
+        for wrong in ["", "970", "970:", "x:00", &text[..text.len() - 1], &text.replace('a', "g"), &format!("{text}0")]
+        {
+            let error = wrong.parse::<Head>().expect_err("it is none").to_string();
+            assert!(error.contains("64 hexadecimal digits"), "{error}");
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::hex::{self, Hex};
+
 /// The random id of one ledger, given when its log is created and never changed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LedgerId(pub [u8; 16]);
@@ -10,20 +12,13 @@ impl LedgerId {
     /// Reads the 32 hexadecimal digits that an id is written as.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let mut id = [0; 16];
-        if text.len() != 2 * id.len() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return None;
-        }
-        for (byte, digits) in id.iter_mut().zip(text.as_bytes().chunks(2)) {
-            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-        }
-        Some(Self(id))
+        hex::read(text).map(Self)
     }
 }
 
 impl fmt::Display for LedgerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 

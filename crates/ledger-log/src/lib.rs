@@ -22,6 +22,7 @@ mod cold;
 pub mod conformance;
 mod event_log;
 mod fingerprint;
+mod hex;
 mod identity;
 mod memory_log;
 mod parts;
@@ -38,7 +39,7 @@ pub use chunk_codec::EncodedChunk;
 pub use clock::Clock;
 pub use cold::{Archive, NewSegment, SealedSegment, segment_path, tail_path};
 pub use event_log::{
-    Append, AppendError, Appended, BoxError, ChainHash, Chunk, EventLog, Head, LogError, PendingAppend,
+    Append, AppendError, Appended, BoxError, ChainHash, Chunk, EventLog, Head, LogError, NotAHead, PendingAppend,
 };
 pub use identity::{LedgerId, LogIdentity};
 pub use memory_log::{MemoryLog, MemoryLogOptions};

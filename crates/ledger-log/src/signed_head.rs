@@ -21,6 +21,7 @@ use ledger_event::Position;
 use sha2::{Digest, Sha256};
 
 use crate::event_log::{ChainHash, Head};
+use crate::hex::{self, Hex};
 use crate::identity::{LedgerId, LogIdentity};
 
 /// The signature type of Ed25519 in signed notes.
@@ -85,6 +86,18 @@ impl HeadSigner {
     #[must_use]
     pub fn new(secret: &[u8; 32], identity: &LogIdentity) -> Self {
         Self { name: name_of(identity), key: SigningKey::from_bytes(secret) }
+    }
+
+    /// Signs them with the secret key that is written as these 64 hexadecimal digits.
+    #[must_use]
+    pub fn parse(secret: &str, identity: &LogIdentity) -> Option<Self> {
+        hex::read(secret).map(|secret| Self::new(&secret, identity))
+    }
+
+    /// Its secret key, as [`HeadSigner::parse`] reads it.
+    #[must_use]
+    pub fn secret_text(&self) -> String {
+        Hex(self.key.as_bytes()).to_string()
     }
 
     /// What its signatures are verified with.

@@ -28,7 +28,7 @@ use ledger_event::WorkspaceId;
 use ledger_event::limits::REQUEST_MAX_EVENTS;
 use uuid::Uuid;
 
-use crate::client::{Server, ServerArgs};
+use crate::client::{DEFAULT_URL, Server, ServerArgs};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::output;
 
@@ -43,9 +43,6 @@ const CONNECTIONS_MAX: usize = 4096;
 
 /// How long a run is when nothing else is said.
 const SECONDS_DEFAULT: u64 = 10;
-
-/// Where the ledger is, when nothing else is said: where `serve` listens by default.
-const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// What is shown below the help.
 pub(crate) const EXAMPLES: &str = "\

@@ -5,6 +5,9 @@ use reqwest::Url;
 
 use super::LedgerClient;
 
+/// Where the ledger is, when nothing else is said: where `serve` listens by default.
+pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
 /// A running ledger, and the token to use it with.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServerArgs {

@@ -6,17 +6,17 @@
 mod folder;
 mod server;
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use ledger_event::Position;
-use ledger_log::{LogIdentity, SealedSegment};
+use ledger_log::{Head, LogIdentity, SealedSegment};
 
 use crate::durable;
 use crate::output;
+use crate::segment_files::tails_in;
 use crate::target::Target;
 
 /// The arguments of `backup`.
@@ -31,11 +31,10 @@ pub(crate) struct BackupArgs {
 }
 
 /// What a run has copied.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Copied {
-    /// `POSITION:HASH` of the last event that the backup holds.
-    head: String,
-    events: u64,
+    /// Where the log ends that the backup holds.
+    head: Head,
     /// How many segments there are, and how many of them are new.
     segments: usize,
     new: usize,
@@ -48,7 +47,8 @@ pub(crate) async fn run(args: BackupArgs) -> anyhow::Result<()> {
         Target::DataDir(path) => tokio::task::spawn_blocking(move || folder::backup(&path, &output)).await??,
         Target::Server(server) => server::backup(&server, &output).await?,
     };
-    let Copied { head, events, segments, new } = copied;
+    let Copied { head, segments, new } = copied;
+    let events = head.position;
     output::print(&format!("events    {events}\nsegments  {segments}, of which {new} are new\nhead      {head}\n"))
 }
 
@@ -76,17 +76,4 @@ fn remove_old_tails(dir: &Path, tail: Option<&SealedSegment>, end: Position) -> 
         }
     }
     durable::sync_folder(dir)
-}
-
-fn tails_in(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let cannot = || format!("cannot list {}", dir.display());
-    let mut tails = Vec::new();
-    for entry in fs::read_dir(dir).with_context(cannot)? {
-        let path = entry.with_context(cannot)?.path();
-        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        if name.ends_with(".tail.segment") {
-            tails.push(path);
-        }
-    }
-    Ok(tails)
 }

@@ -35,8 +35,7 @@ pub(crate) fn run(args: &ProbeLogArgs) -> anyhow::Result<()> {
     let segments_dir = args.segments.clone().context("the segments are not named")?;
     let log = SledLog::open(SledLogOptions { idempotence_window_events: 1, segments_dir, ..options })?;
     walk_hot_tier(&log)?;
-    let head = log.head();
-    output::print(&format!("{}:{}\n", head.position, head.hash))
+    output::print(&format!("{}\n", log.head()))
 }
 
 /// Reads and hashes what is in no segment.

@@ -6,7 +6,6 @@
 
 mod swap;
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +18,7 @@ use ledger_views::{Views, ViewsOptions};
 use crate::data_dir::DataDir;
 use crate::probe::{self, Probed};
 use crate::progress::Progress;
+use crate::segment_files::segments_in;
 use crate::settings::Location;
 use crate::{output, tool};
 
@@ -108,19 +108,6 @@ fn sources(archive: Option<&Path>, data_dir: &DataDir, salvaged: &Path) -> anyho
     Ok(files)
 }
 
-fn segments_in(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let cannot = || format!("cannot list {}", dir.display());
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir).with_context(cannot)? {
-        let path = entry.with_context(cannot)?.path();
-        if path.extension() == Some(OsStr::new("segment")) && path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
 fn identity_of(files: &[PathBuf]) -> anyhow::Result<LogIdentity> {
     match ledger_log::identities(files).as_slice() {
         [] => bail!("no segment says which log it is of: all of them are damaged"),
@@ -180,10 +167,10 @@ struct Seen {
 }
 
 fn told(restored: &Restored, seen: Seen, data_dir: &DataDir) -> String {
-    let Head { position, hash } = restored.head;
-    let mut text =
-        format!("segments  {}\nrestored  {position} events\nhead      {position}:{hash}\n", restored.segments);
-    if let Some((file, first)) = &restored.beyond {
+    let Restored { head, segments, beyond } = restored;
+    let position = head.position;
+    let mut text = format!("segments  {segments}\nrestored  {position} events\nhead      {head}\n");
+    if let Some((file, first)) = beyond {
         text += &format!(
             "Events after position {position} are lost: no copy of the next one is whole. {} goes on at position {first}.\n",
             file.display()

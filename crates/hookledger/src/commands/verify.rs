@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail, ensure};
@@ -25,7 +24,7 @@ pub(crate) struct VerifyArgs {
 
     /// A head that an earlier run printed: the log must still hold everything up to it, unchanged
     #[arg(long, value_name = "POSITION:HASH")]
-    head: Option<KnownHead>,
+    head: Option<Head>,
 
     /// A file that `checkpoint` wrote: the log must still hold everything up to there, unchanged
     #[arg(long, value_name = "FILE", conflicts_with = "head")]
@@ -34,29 +33,6 @@ pub(crate) struct VerifyArgs {
     /// The key that the checkpoint was signed with, as `checkpoint --verifier-key` printed it; without it, the ledger's own
     #[arg(long, value_name = "KEY", requires = "checkpoint")]
     verifier_key: Option<VerifierKey>,
-}
-
-/// A head as `verify` prints it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct KnownHead(Head);
-
-impl FromStr for KnownHead {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let not_a_head = || anyhow!("`{text}` is not a position, a colon, and a hash of 64 hexadecimal digits");
-        let (position, hash) = text.split_once(':').ok_or_else(not_a_head)?;
-        let position = Position::new(position.parse().map_err(|_| not_a_head())?);
-        let mut bytes = [0; 32];
-        if hash.len() != 64 || !hash.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(not_a_head());
-        }
-        for (byte, digits) in bytes.iter_mut().zip(hash.as_bytes().chunks(2)) {
-            let digits = std::str::from_utf8(digits).expect("they are ASCII");
-            *byte = u8::from_str_radix(digits, 16).expect("they are hexadecimal");
-        }
-        Ok(Self(Head { position, hash: ChainHash(bytes) }))
-    }
 }
 
 /// What a walk along the log found.
@@ -84,7 +60,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<()> {
 }
 
 /// The head in the file of a checkpoint, once its signature is found to be right.
-fn signed_head(tool: &Tool, path: &Path, key: Option<&VerifierKey>) -> anyhow::Result<KnownHead> {
+fn signed_head(tool: &Tool, path: &Path, key: Option<&VerifierKey>) -> anyhow::Result<Head> {
     let note = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let identity = tool.require_log()?.identity();
     let key = match key {
@@ -93,7 +69,7 @@ fn signed_head(tool: &Tool, path: &Path, key: Option<&VerifierKey>) -> anyhow::R
     };
     let signed = SignedHead::read(&note, &key).with_context(|| path.display().to_string())?;
     ensure!(signed.identity == identity, "{} is of another ledger's log", path.display());
-    Ok(KnownHead(signed.head))
+    Ok(signed.head)
 }
 
 /// Sees that every byte of every segment is what was written, and names all that are not; what the chunks in them hold
@@ -116,7 +92,7 @@ fn check_segments(tool: &Tool) -> anyhow::Result<Vec<Arc<SealedSegment>>> {
     }
 }
 
-fn walk(tool: &Tool, known: Option<KnownHead>, seen: Option<Checkpoint>) -> anyhow::Result<Walked> {
+fn walk(tool: &Tool, known: Option<Head>, seen: Option<Checkpoint>) -> anyhow::Result<Walked> {
     let empty = Head { position: Position::START, hash: ChainHash::START };
     let mut walked = Walked { head: empty, chunks: 0, recorded: None };
     if let Some(log) = tool.log() {
@@ -138,8 +114,8 @@ fn walk(tool: &Tool, known: Option<KnownHead>, seen: Option<Checkpoint>) -> anyh
 }
 
 /// Sees that the chunk which holds the position of the known head is the one that ended there.
-fn see_known_head(known: Option<KnownHead>, chunk: &Chunk) -> anyhow::Result<()> {
-    let Some(KnownHead(known)) = known else { return Ok(()) };
+fn see_known_head(known: Option<Head>, chunk: &Chunk) -> anyhow::Result<()> {
+    let Some(known) = known else { return Ok(()) };
     if !(chunk.first..=chunk.last()).contains(&known.position) || chunk.head() == known {
         return Ok(());
     }
@@ -166,13 +142,13 @@ fn see_checkpoint(seen: Option<Checkpoint>, chunk: &Chunk) -> anyhow::Result<()>
     }
 }
 
-fn see_that_nothing_is_missing(known: Option<KnownHead>, seen: Option<Checkpoint>, head: Head) -> anyhow::Result<()> {
+fn see_that_nothing_is_missing(known: Option<Head>, seen: Option<Checkpoint>, head: Head) -> anyhow::Result<()> {
     let end = head.position;
     match known {
-        Some(KnownHead(known)) if known.position > end => {
+        Some(known) if known.position > end => {
             bail!("the log ends at position {end}, before {}: it has lost events", known.position)
         }
-        Some(KnownHead(known)) if known.position == Position::START && known.hash != ChainHash::START => {
+        Some(known) if known.position == Position::START && known.hash != ChainHash::START => {
             bail!("no log has that hash at position 0: it is {}", ChainHash::START)
         }
         Some(_) | None => {}
@@ -191,7 +167,7 @@ fn see_that_nothing_is_missing(known: Option<KnownHead>, seen: Option<Checkpoint
 fn report(
     walked: &Walked,
     segments: &[Arc<SealedSegment>],
-    known: Option<KnownHead>,
+    known: Option<Head>,
     views: Option<&Result<Views, ViewsError>>,
 ) -> String {
     let mut text = format!("events    {}\nchunks    {}\n", walked.head.position, walked.chunks);
@@ -201,31 +177,14 @@ fn report(
     if let Some(last) = segments.last() {
         text += &format!("segments  {}, up to position {}\n", segments.len(), last.footer.last);
     }
-    text += &format!("head      {}:{}\n", walked.head.position, walked.head.hash);
+    text += &format!("head      {}\n", walked.head);
     text += &match views {
         None => "views     none\n".to_owned(),
         Some(Ok(views)) => format!("views     at position {}, of this log\n", views.reader.position()),
         Some(Err(error)) => format!("views     cannot be opened, `hookledger replay` makes them anew: {error}\n"),
     };
-    if let Some(KnownHead(known)) = known {
+    if let Some(known) = known {
         text += &format!("The log holds everything up to position {}, unchanged.\n", known.position);
     }
     text + "The log is whole.\n"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_head_is_read_as_it_is_printed() {
-        let head = Head { position: Position::new(970), hash: ChainHash([0xa5; 32]) };
-        let text = format!("{}:{}", head.position, head.hash);
-        assert_eq!(text.parse::<KnownHead>().expect("it is a head"), KnownHead(head));
-        for wrong in ["", "970", "970:", "x:00", &text[..text.len() - 1], &text.replace('a', "g"), &format!("{text}0")]
-        {
-            let error = wrong.parse::<KnownHead>().expect_err("it is none").to_string();
-            assert!(error.contains("64 hexadecimal digits"), "{error}");
-        }
-    }
 }

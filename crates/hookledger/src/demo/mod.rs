@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use uuid::Uuid;
 
-use crate::client::{Backoff, ServerArgs};
+use crate::client::{Backoff, DEFAULT_URL, ServerArgs};
 use crate::output;
 use crate::telemetry::{self, LogFormat};
 
@@ -52,9 +52,6 @@ const RUN_ID_DIGITS: usize = 10;
 
 /// How often the progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
-
-/// Where the ledger is, when nothing else is said: where `serve` listens by default.
-const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// What of the program's log lines is shown.
 const LOG_FILTER: &str = "warn";

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
+use ledger_auth::openapi::reference;
 use ledger_event::{ErrorChain, Position};
 use ledger_log::{EventLog, SledLog};
 use ledger_projector::ProjectorError;
 use ledger_views::ReadModel;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::ledger::Ledger;
@@ -23,13 +26,25 @@ pub(crate) struct Health {
     projector_failure: watch::Receiver<Option<Arc<ProjectorError>>>,
 }
 
-#[derive(Serialize)]
+/// Whether the ledger is ready, and how far log and views are.
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Readiness {
-    status: &'static str,
+    status: ReadinessStatus,
+    /// Why it is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     reason: Option<String>,
     log_position: Position,
     views_position: Position,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+enum ReadinessStatus {
+    #[serde(rename = "ready")]
+    Ready,
+    #[serde(rename = "not ready")]
+    NotReady,
 }
 
 impl Health {
@@ -56,17 +71,45 @@ impl Health {
     }
 }
 
-/// The process is up.
+/// Tells that the process is up.
+#[utoipa::path(
+    get, path = "/healthz", tag = "Operations", operation_id = "getHealth",
+    responses((status = 200, description = "It is up.", content((String = "text/plain", example = json!("ok\n"))))),
+    security(()),
+)]
 pub(crate) async fn get_health() -> &'static str {
     "ok\n"
 }
 
-/// The views have reached the head that was found at the start, and the log can be written.
+/// A ledger that is ready.
+fn ready() -> Value {
+    json!({"status": "ready", "log_position": 7, "views_position": 7})
+}
+
+/// A ledger that is not, and why.
+fn not_ready() -> Value {
+    let reason = "the views stand at position 3 of 7";
+    json!({"status": "not ready", "reason": reason, "log_position": 7, "views_position": 3})
+}
+
+/// Tells whether the ledger is ready for requests.
+///
+/// The views have caught up with the log that was found at the start, and the log can be written.
+#[utoipa::path(
+    get, path = "/readyz", tag = "Operations", operation_id = "getReadiness",
+    responses(
+        (status = 200, description = "It is ready.",
+            content((ref(reference::<Readiness>()) = "application/json", example = json!(ready())))),
+        (status = 503, description = "It is not ready, and why.",
+            content((ref(reference::<Readiness>()) = "application/json", example = json!(not_ready())))),
+    ),
+    security(()),
+)]
 pub(crate) async fn get_readiness(State(health): State<Health>) -> (StatusCode, Json<Readiness>) {
     let obstacle = health.obstacle();
     let (code, status) = match obstacle {
-        None => (StatusCode::OK, "ready"),
-        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+        None => (StatusCode::OK, ReadinessStatus::Ready),
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, ReadinessStatus::NotReady),
     };
     let (log_position, views_position) = (health.log.head().position, health.views.position());
     (code, Json(Readiness { status, reason: obstacle, log_position, views_position }))

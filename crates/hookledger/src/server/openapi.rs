@@ -3,8 +3,6 @@
 //! Each crate describes what it answers; here it is joined. A new operation is listed in [`Operations`] when its
 //! handler stands in the server, and its schemas are added in [`schemas`].
 
-mod health;
-
 use std::sync::LazyLock;
 
 use axum::body::Bytes;
@@ -20,7 +18,7 @@ use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, SecurityRequirement, Tag,
 };
 
-use super::{metrics, rebuild};
+use super::{health, metrics, rebuild};
 
 /// What the whole says of itself; the operations say the rest.
 const DESCRIPTION: &str = include_str!("openapi/description.md");
@@ -30,7 +28,14 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| document().to_string().into(
 
 /// The operations whose handlers stand in the server itself.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(metrics::get_metrics, rebuild::start_rebuild, rebuild::get_rebuild, get_openapi))]
+#[openapi(paths(
+    health::get_health,
+    health::get_readiness,
+    metrics::get_metrics,
+    rebuild::start_rebuild,
+    rebuild::get_rebuild,
+    get_openapi
+))]
 struct Operations;
 
 /// Describes every address of the ledger, as OpenAPI 3.1.
@@ -51,7 +56,6 @@ fn document() -> Value {
         ledger_ingest::http::openapi::operations(),
         ledger_feed::openapi::operations(),
         ledger_query::openapi::operations(),
-        health::operations(),
         Operations::openapi(),
     ] {
         whole.merge(part);
@@ -73,7 +77,7 @@ fn schemas() -> Schemas {
     ledger_ingest::http::openapi::add_schemas(&mut schemas);
     ledger_feed::openapi::add_schemas(&mut schemas);
     ledger_query::openapi::add_schemas(&mut schemas);
-    health::add_schemas(&mut schemas);
+    schemas.add_written::<health::Readiness>();
     schemas.add_written::<rebuild::RebuildBody>();
     schemas
 }

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
-use ledger_auth::openapi::{Answers, FORBIDDEN, Refusals, reference};
-use ledger_auth::{Forbidden, Problem, Scope, Tokens};
+use ledger_auth::openapi::{Answers, Refusals, reference};
+use ledger_auth::{Problem, Tokens};
 use ledger_event::{ErrorChain, Position, Timestamp};
 use ledger_projector::{Rebuild, Rebuilder};
 use ledger_views::ReadModel;
@@ -61,11 +61,8 @@ impl RebuildHttp {
         Self { rebuilder: ledger.rebuilder.clone(), views: ledger.views.clone(), tokens }
     }
 
-    /// Views are of all workspaces together.
     fn authorize(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let caller = self.tokens.authenticate(headers, clock::now())?;
-        caller.require(Scope::Admin)?;
-        Ok(caller.may_see_all_workspaces()?)
+        Ok(self.tokens.authenticate(headers, clock::now())?.may_administer()?)
     }
 
     fn body(&self, last: Rebuild) -> RebuildBody {
@@ -107,11 +104,7 @@ pub(crate) struct RebuildRefusals;
 
 impl IntoResponses for RebuildRefusals {
     fn responses() -> Answers {
-        let forbidden = [("scope", Forbidden::Scope(Scope::Admin)), ("workspace", Forbidden::AllWorkspaces)];
-        Refusals::of_caller(Scope::Admin)
-            .with(FORBIDDEN, forbidden.map(|(name, forbidden)| (name, Problem::from(forbidden))))
-            .with_fault()
-            .into_answers()
+        Refusals::of_administrator().with_fault().into_answers()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ledger_event::ErrorChain;
 use tokio::sync::oneshot;
 
 use super::Shared;
@@ -98,12 +99,6 @@ pub(super) fn refuse(answers: impl Iterator<Item = oneshot::Sender<Answer>>, rea
 }
 
 /// What failed, and each error below it.
-pub(super) fn describe(what: &str, error: &dyn std::error::Error) -> String {
-    let mut text = format!("{what}: {error}");
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    text
+pub(super) fn describe(what: &str, error: &(dyn std::error::Error + 'static)) -> String {
+    format!("{what}: {}", ErrorChain(error))
 }

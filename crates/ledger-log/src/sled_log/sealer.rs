@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ledger_event::Position;
+use ledger_event::{ErrorChain, Position};
 use tokio::sync::watch;
 
 use super::guard::guarded;
@@ -158,7 +158,7 @@ impl Sealer {
             return self.tell(|sealing| *place(sealing) = None);
         };
         retry.has_failed();
-        let reason = describe(&error);
+        let reason = ErrorChain(&error).to_string();
         tracing::error!(reason, retry_in = ?retry.wait, what);
         self.tell(|sealing| *place(sealing) = Some(reason));
     }
@@ -283,9 +283,4 @@ async fn pause_until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
     }
-}
-
-/// An error and each below it.
-fn describe(error: &LogError) -> String {
-    ledger_event::ErrorChain(error).to_string()
 }

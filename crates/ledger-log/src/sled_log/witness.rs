@@ -8,9 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use ledger_event::Position;
-
-use crate::event_log::{ChainHash, Head};
+use crate::event_log::Head;
 
 const FILE: &str = "HEAD";
 
@@ -22,20 +20,12 @@ pub fn witnessed_head(log_dir: &Path) -> Option<Head> {
     if checksum != checksum_of(head) {
         return None;
     }
-    let (position, hash) = head.split_once(':')?;
-    let mut bytes = [0; 32];
-    if hash.len() != 64 || !hash.is_ascii() {
-        return None;
-    }
-    for (byte, digits) in bytes.iter_mut().zip(hash.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(Head { position: Position::new(position.parse().ok()?), hash: ChainHash(bytes) })
+    head.parse().ok()
 }
 
 /// Notes that all up to that head is durable. The file is replaced, and not synced: an older one tells less, and no lie.
 pub(super) fn note(log_dir: &Path, head: Head) -> io::Result<()> {
-    let text = format!("{}:{}", head.position, head.hash);
+    let text = head.to_string();
     let (path, next) = (log_dir.join(FILE), log_dir.join(format!("{FILE}.next")));
     fs::write(&next, format!("{text} {}\n", checksum_of(&text)))?;
     fs::rename(next, path)

@@ -24,10 +24,5 @@ pub(super) fn backup(path: &Path, output: &Path) -> anyhow::Result<Copied> {
     let (tail, head) = (log.copy_tail(output)?, log.head());
     remove_old_tails(output, tail.as_ref(), head.position)?;
     let tails = usize::from(tail.is_some());
-    Ok(Copied {
-        head: format!("{}:{}", head.position, head.hash),
-        events: head.position.get(),
-        segments: segments.len() + tails,
-        new: new + tails,
-    })
+    Ok(Copied { head, segments: segments.len() + tails, new: new + tails })
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use ledger_event::Position;
-use ledger_log::{SealedSegment, SegmentReader, segment_path, tail_path};
+use ledger_log::{Head, SealedSegment, SegmentReader, segment_path, tail_path};
 use serde::Deserialize;
 
 use super::{Copied, prepare, remove_old_tails};
@@ -37,6 +37,7 @@ pub(super) async fn backup(server: &Server, output: &Path) -> anyhow::Result<Cop
     let list = client.get_patiently(&url, 0).await?.text().await?;
     let list: SegmentList =
         serde_json::from_str(&list).with_context(|| format!("{url} does not list segments: is it a ledger?"))?;
+    let mut head: Head = list.head.parse().with_context(|| format!("{url} does not tell where the log ends"))?;
     prepare(output, None)?;
     let progress = Progress::new("copying", list.segments.len() as u64, "segments");
     let mut new = 0;
@@ -50,16 +51,15 @@ pub(super) async fn backup(server: &Server, output: &Path) -> anyhow::Result<Cop
         progress.reached(done);
     }
     progress.finish();
-    let (mut head, mut end) = (list.head.clone(), Position::new(list.first_unsealed.get() - 1));
     let mut tail = None;
-    if !list.head.starts_with(&format!("{end}:")) {
+    if head.position.next() != list.first_unsealed {
         let copied = copy_tail(&client, list.first_unsealed, output, &list.ledger_id).await?;
-        (head, end) = (format!("{}:{}", copied.footer.last, copied.footer.hash), copied.footer.last);
+        head = Head { position: copied.footer.last, hash: copied.footer.hash };
         tail = Some(copied);
     }
-    remove_old_tails(output, tail.as_ref(), end)?;
+    remove_old_tails(output, tail.as_ref(), head.position)?;
     let tails = usize::from(tail.is_some());
-    Ok(Copied { head, events: end.get(), segments: list.segments.len() + tails, new: new + tails })
+    Ok(Copied { head, segments: list.segments.len() + tails, new: new + tails })
 }
 
 /// A segment that is there is the one that the server has, or is left alone.

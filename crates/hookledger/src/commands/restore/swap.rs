@@ -24,9 +24,7 @@ const PLACES: [&str; 2] = ["segments", "log"];
 /// Makes an empty folder for what is restored.
 pub(super) fn clear(data_dir: &DataDir) -> anyhow::Result<()> {
     let restored = data_dir.restored();
-    if restored.exists() {
-        fs::remove_dir_all(&restored).with_context(|| format!("cannot remove {}", restored.display()))?;
-    }
+    durable::remove_folder(&restored)?;
     durable::create_folder(&restored)
 }
 

@@ -34,7 +34,7 @@ pub(super) fn status(path: &Path) -> anyhow::Result<Status> {
 fn tell_log(status: &mut Status, log: &SledLog) -> anyhow::Result<()> {
     let head = log.head();
     status.log_position = head.position.get();
-    status.log_head = Some(format!("{}:{}", head.position, head.hash));
+    status.log_head = Some(head.to_string());
     status.log_sealed_position = Some(log.watch_sealing().borrow().sealed.get());
     status.oldest_recorded_at = recorded_at(log, Position::new(1))?;
     status.newest_recorded_at = recorded_at(log, head.position)?;
