@@ -40,6 +40,9 @@ mod telemetry;
 mod tokens_file;
 mod tool;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 

@@ -87,7 +87,7 @@ impl Tool {
         let log = self.require_log()?;
         let views = Views::open(&self.data_dir.views(), VIEWS).map_err(|error| self.unusable(error.into()))?;
         let reader = views.reader.clone();
-        let projector = fold(log, views, "folding").map_err(|error| self.unusable(error))?;
+        let mut projector = fold(log, views, "folding").map_err(|error| self.unusable(error))?;
         projector.flush()?;
         Ok(reader)
     }

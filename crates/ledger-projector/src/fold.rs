@@ -20,10 +20,14 @@ pub struct Folded {
 
 /// Folds an event of this delivery into its state.
 pub fn fold(state: &mut DeliveryState, event: Event) -> Folded {
-    let key = EventKey::of(&event);
-    match event.data {
+    fold_data(state, EventKey { occurred_at: event.occurred_at, id: event.id }, event.data)
+}
+
+/// Folds what an event with that key says into its delivery's state.
+pub(crate) fn fold_data(state: &mut DeliveryState, key: EventKey, data: EventData) -> Folded {
+    match data {
         EventData::DeliveryCreated(description) => {
-            let created_at = event.occurred_at;
+            let created_at = key.occurred_at;
             describe(state, DescribedBy::Created, key, created_at, description)
         }
         EventData::AttemptStarted(started) => {

@@ -2,11 +2,11 @@
 
 use ledger_event::{AttemptNumber, Event, EventData, Position, Timestamp};
 use ledger_views::{
-    Checkpoint, DeliveryKey, DeliveryState, FinishShare, Listing, NeverPutIn, Opened, Outcome, SubscriptionKey,
-    ViewWriter, ViewsError,
+    Checkpoint, DeliveryKey, DeliveryState, EventKey, FinishShare, Listing, NeverPutIn, Opened, Outcome,
+    SubscriptionKey, ViewWriter, ViewsError,
 };
 
-use crate::fold::fold;
+use crate::fold::fold_data;
 
 /// Why an event cannot be folded into the views.
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +46,12 @@ pub(crate) fn project(
     position: Position,
     event: Event,
 ) -> Result<(), ProjectError> {
-    let subscription =
-        SubscriptionKey { workspace_id: event.workspace_id.clone(), subscription_id: event.subscription_id.clone() };
-    let key = DeliveryKey { subscription, delivery_id: event.delivery_id.clone() };
-    let attempt = attempt_of(&event.data);
+    let Event { id, workspace_id, subscription_id, delivery_id, occurred_at, data } = event;
+    let key = DeliveryKey { subscription: SubscriptionKey { workspace_id, subscription_id }, delivery_id };
+    let attempt = attempt_of(&data);
     let opened = writer.open(&key, position)?;
     let old = Shown::of(writer, &opened, attempt);
-    let folded = fold(writer.state_mut(&opened), event);
+    let folded = fold_data(writer.state_mut(&opened), EventKey { occurred_at, id }, data);
     let new = Shown::of(writer, &opened, attempt);
 
     relist(writer, checkpoint, &opened, &key, (!opened.is_new()).then_some(old.listing), new.listing)?;

@@ -70,8 +70,17 @@ impl Histogram {
     }
 }
 
+/// The buckets of the durations that most attempts have, by milliseconds.
+static SHORT: LazyLock<Vec<u16>> = LazyLock::new(|| (0..SHORT_BELOW_MS).map(search).collect());
+
+const SHORT_BELOW_MS: u32 = 8192;
+
 fn bucket_of(duration_ms: DurationMs) -> u16 {
-    let after = LOW_ENDS_MS.partition_point(|low| *low <= duration_ms.get());
+    SHORT.get(duration_ms.get() as usize).copied().unwrap_or_else(|| search(duration_ms.get()))
+}
+
+fn search(duration_ms: u32) -> u16 {
+    let after = LOW_ENDS_MS.partition_point(|low| *low <= duration_ms);
     u16::try_from(after - 1).expect("there are about 800 buckets")
 }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ledger_event::JsonText;
+use rustc_hash::FxHashMap;
 
-use crate::index::PlainHash;
 use crate::list::node::Node;
 use crate::names::ScopeName;
 use crate::pages::NodeId;
@@ -20,16 +20,18 @@ const QUARTER_BYTES: usize = 300;
 const PAYLOAD_BYTES: usize = 100;
 
 /// Changes in memory, over what lies in pages: whatever is here goes before what is there.
+///
+/// Names come from outside, and have a hash that nobody can foresee; numbers and keyed hashes need none.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
     pub(crate) scopes: HashMap<ScopeName, Arc<Scope>>,
     /// Nodes of lists; one that was removed is `None`.
-    pub(crate) nodes: HashMap<NodeId, Option<Arc<Node>>>,
-    pub(crate) records: HashMap<Place, Arc<DeliveryRecord>>,
-    pub(crate) payloads: HashMap<Place, Option<Arc<JsonText>>>,
-    pub(crate) quarters: HashMap<QuarterId, Arc<Quarter>>,
+    pub(crate) nodes: FxHashMap<NodeId, Option<Arc<Node>>>,
+    pub(crate) records: FxHashMap<Place, Arc<DeliveryRecord>>,
+    pub(crate) payloads: FxHashMap<Place, Option<Arc<JsonText>>>,
+    pub(crate) quarters: FxHashMap<QuarterId, Arc<Quarter>>,
     /// Deliveries that are not in the index yet, by hash.
-    pub(crate) places: HashMap<u64, Place, PlainHash>,
+    pub(crate) places: FxHashMap<u64, Place>,
     size_bytes: usize,
 }
 

@@ -3,9 +3,7 @@
 //! The slots hold enough that folding any further event, in any order and any number of times, gives
 //! the same state as if the log had held it earlier or once.
 
-use ledger_event::{
-    AttemptNumber, DurationMs, Event, EventId, EventType, MaxAttempts, Position, ResponseStatus, Timestamp,
-};
+use ledger_event::{AttemptNumber, DurationMs, EventId, EventType, MaxAttempts, Position, ResponseStatus, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::attempts::Attempts;
@@ -18,14 +16,6 @@ pub struct EventKey {
     pub occurred_at: Timestamp,
     /// Its id, which decides between events of one moment.
     pub id: EventId,
-}
-
-impl EventKey {
-    /// The key of an event.
-    #[must_use]
-    pub fn of(event: &Event) -> Self {
-        Self { occurred_at: event.occurred_at, id: event.id.clone() }
-    }
 }
 
 /// What is kept of a delivery.

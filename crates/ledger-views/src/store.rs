@@ -18,11 +18,11 @@ use crate::writer::ViewWriter;
 const SLED_SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 
 /// What pages that were read may take of the memory for caches: one in so many parts.
-const PAGES_SHARE: u64 = 2;
+const PAGES_SHARE: u64 = 3;
 /// What a layer of changes may take before it is written. There are two: one is written while the other gathers.
-const LAYER_SHARE: u64 = 6;
+const LAYER_SHARE: u64 = 4;
 /// What sled's own cache may take, which holds pages as they lie on the disk.
-const SLED_SHARE: u64 = 6;
+const SLED_SHARE: u64 = 8;
 
 /// How long a file that was just closed may still be held.
 const RELEASE_MAX: Duration = Duration::from_secs(3);

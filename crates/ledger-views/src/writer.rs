@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ledger_event::{JsonText, Position, Timestamp, WorkspaceId};
+use rustc_hash::FxHashMap;
 
 use crate::checkpoint::Checkpoint;
 use crate::day::quarter_of;
@@ -36,8 +37,11 @@ use crate::write_back::{Leftovers, WriteBack};
 pub struct ViewWriter {
     shared: Arc<Shared>,
     hash_key: HashKey,
-    /// What is not committed yet, but for the scopes.
+    /// What is not committed yet, but for what is at hand.
     changes: Overlay,
+    /// The deliveries at hand.
+    records: Vec<(Place, Arc<DeliveryRecord>)>,
+    record_slots: FxHashMap<Place, usize>,
     scopes: Vec<(ScopeName, Scope)>,
     workspaces: HashMap<WorkspaceId, usize>,
     subscriptions: HashMap<SubscriptionKey, usize>,
@@ -52,6 +56,7 @@ pub struct ViewWriter {
 #[derive(Clone, Copy, Debug)]
 pub struct Opened {
     place: Place,
+    record: usize,
     workspace: usize,
     subscription: usize,
     is_new: bool,
@@ -104,6 +109,8 @@ impl ViewWriter {
             hash_key: root.hash_key,
             shared,
             changes: Overlay::default(),
+            records: Vec::new(),
+            record_slots: FxHashMap::default(),
             scopes: Vec::new(),
             workspaces: HashMap::new(),
             subscriptions: HashMap::new(),
@@ -131,18 +138,21 @@ impl ViewWriter {
         let number = self.scopes[subscription].1.number;
         let mut hash = self.hash_key.hash(key);
         while let Some(place) = self.place(hash)? {
-            if place.subscription == number && self.record(place)?.delivery_id == key.delivery_id {
-                return Ok(Opened { place, workspace, subscription, is_new: false });
+            if place.subscription == number {
+                let record = self.record(place)?;
+                if self.records[record].1.delivery_id == key.delivery_id {
+                    return Ok(Opened { place, record, workspace, subscription, is_new: false });
+                }
             }
             hash = hash.wrapping_add(1);
         }
         let deliveries = &mut self.scopes[subscription].1.deliveries;
         let place = Place { subscription: number, number: *deliveries };
         *deliveries += 1;
-        let record = DeliveryRecord { delivery_id: key.delivery_id.clone(), state: DeliveryState::new(first_position) };
-        self.changes.records.insert(place, Arc::new(record));
+        let state = DeliveryState::new(first_position);
+        let record = self.take_at_hand(place, Arc::new(DeliveryRecord { delivery_id: key.delivery_id.clone(), state }));
         self.changes.places.insert(hash, place);
-        Ok(Opened { place, workspace, subscription, is_new: true })
+        Ok(Opened { place, record, workspace, subscription, is_new: true })
     }
 
     /// What is kept of a delivery.
@@ -152,7 +162,7 @@ impl ViewWriter {
     /// When it was opened before the last commit.
     #[must_use]
     pub fn state(&self, opened: &Opened) -> &DeliveryState {
-        &self.changes.records.get(&opened.place).expect("it is at hand").state
+        &self.records[opened.record].1.state
     }
 
     /// The same, to be changed.
@@ -161,8 +171,7 @@ impl ViewWriter {
     ///
     /// When it was opened before the last commit.
     pub fn state_mut(&mut self, opened: &Opened) -> &mut DeliveryState {
-        let record = self.changes.records.get_mut(&opened.place).expect("it is at hand");
-        &mut Arc::make_mut(record).state
+        &mut Arc::make_mut(&mut self.records[opened.record].1).state
     }
 
     /// Where a delivery stands in lists, by its state.
@@ -171,7 +180,7 @@ impl ViewWriter {
     ///
     /// When it was opened before the last commit.
     pub fn listing(&mut self, opened: &Opened) -> Listing {
-        let state = &self.changes.records.get(&opened.place).expect("it is at hand").state;
+        let state = &self.records[opened.record].1.state;
         match &state.description {
             None => Listing::Waiting(state.first_position),
             Some(description) => {
@@ -317,13 +326,20 @@ impl ViewWriter {
         }
     }
 
-    fn record(&mut self, place: Place) -> Result<&DeliveryRecord, ViewsError> {
-        if !self.changes.records.contains_key(&place) {
-            let id = PageId::States { subscription: place.subscription, block: place.block() };
-            let record = self.shared.read(|commit| commit.record(place))?;
-            self.changes.records.insert(place, record.ok_or_else(|| ViewsError::damaged(&id.key()))?);
+    /// Takes the record at a place at hand.
+    fn record(&mut self, place: Place) -> Result<usize, ViewsError> {
+        if let Some(slot) = self.record_slots.get(&place) {
+            return Ok(*slot);
         }
-        Ok(&self.changes.records[&place])
+        let id = PageId::States { subscription: place.subscription, block: place.block() };
+        let record = self.shared.read(|commit| commit.record(place))?;
+        Ok(self.take_at_hand(place, record.ok_or_else(|| ViewsError::damaged(&id.key()))?))
+    }
+
+    fn take_at_hand(&mut self, place: Place, record: Arc<DeliveryRecord>) -> usize {
+        self.records.push((place, record));
+        self.record_slots.insert(place, self.records.len() - 1);
+        self.records.len() - 1
     }
 
     /// Makes all changes visible together, and durable in order: after a crash the views stand at this checkpoint or at an
@@ -337,6 +353,8 @@ impl ViewWriter {
             self.finish_write_back()?;
         }
         let mut changes = std::mem::take(&mut self.changes);
+        changes.records = self.records.drain(..).collect();
+        self.record_slots.clear();
         changes.scopes = self.scopes.drain(..).map(|(name, scope)| (name, Arc::new(scope))).collect();
         self.workspaces.clear();
         self.subscriptions.clear();
@@ -421,7 +439,7 @@ struct PendingNodes<'a> {
     shared: &'a Shared,
     scope: u32,
     list: ListKind,
-    changed: &'a mut HashMap<NodeId, Option<Arc<Node>>>,
+    changed: &'a mut FxHashMap<NodeId, Option<Arc<Node>>>,
 }
 
 impl PendingNodes<'_> {

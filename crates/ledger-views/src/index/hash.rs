@@ -1,6 +1,6 @@
 //! What a delivery is found by.
 
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::Hasher;
 
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
@@ -23,27 +23,5 @@ impl HashKey {
             hasher.write_u8(0);
         }
         hasher.finish()
-    }
-}
-
-/// For maps by such a hash, which need no other.
-pub(crate) type PlainHash = BuildHasherDefault<PlainHasher>;
-
-#[derive(Clone, Copy, Default)]
-pub(crate) struct PlainHasher(u64);
-
-impl Hasher for PlainHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 << 8) | u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
     }
 }

@@ -17,6 +17,6 @@ mod run;
 
 pub(crate) use bucket::Bucket;
 pub(crate) use filter::{Filter, GROUP_BUCKETS};
-pub(crate) use hash::{HashKey, PlainHash};
+pub(crate) use hash::HashKey;
 pub(crate) use merge::Merge;
 pub(crate) use run::{Run, RunWriter};

@@ -41,6 +41,15 @@ impl CountTable {
         }
     }
 
+    /// Counts an entry below a child under other marks.
+    pub(crate) fn exchange(&mut self, row: usize, old: Marks, new: Marks) {
+        for (old, new) in old.codes().into_iter().zip(new.codes()).filter(|(old, new)| old != new) {
+            let cell = self.cell(row, old);
+            *cell = cell.saturating_sub(1);
+            *self.cell(row, new) += 1;
+        }
+    }
+
     /// Takes counts from a child over to a new one behind it.
     pub(crate) fn split_row(&mut self, row: usize, right: &CodeCounts) {
         for (code, count) in right {

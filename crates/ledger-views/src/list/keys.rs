@@ -47,6 +47,10 @@ impl Keys {
     /// Where a key stands, or where it would. O(log n).
     pub(crate) fn search(&self, key: Key<'_>) -> Result<usize, usize> {
         let (mut low, mut high) = (0, self.len());
+        // Most keys that are new come behind all others.
+        if high > 0 && self.get(high - 1) < key {
+            return Err(high);
+        }
         while low < high {
             let middle = low.midpoint(high);
             match self.get(middle).cmp(&key) {

@@ -254,9 +254,7 @@ fn mark_below<N: NodesMut>(nodes: &mut N, number: u32, key: Key<'_>, marks: Mark
         }
     };
     let Some(old) = mark_below(nodes, child, key, marks)? else { return Ok(None) };
-    let counts = &mut nodes.inner_mut(number)?.counts;
-    counts.take_out(at, old);
-    counts.put_in(at, marks);
+    nodes.inner_mut(number)?.counts.exchange(at, old, marks);
     Ok(Some(old))
 }
 
