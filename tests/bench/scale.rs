@@ -51,8 +51,8 @@ const NORMAL: Scale = Scale {
     flood_seconds: 20,
     library_requests: 200,
     read_events: 3_500_000,
-    read_duration: Duration::from_secs(2),
-    watch_seconds: 6,
+    read_duration: Duration::from_millis(1_500),
+    watch_seconds: 5,
     fold_runs: 3,
     cold_pages: 300,
 };
