@@ -35,7 +35,7 @@ check: toolchain cargo-deny ## Formatting, lints, docs, licences
 audit: cargo-deny ## Known vulnerabilities of the dependencies (fetches the advisory database)
 	cargo deny --locked check advisories
 
-bench: toolchain ## Measure, each row beside a reference: BENCH=full (10 M events) or quick (to try it), ROWS=http,memory
+bench: toolchain ## Measure, each row beside a reference: BENCH=full (10 M events) or quick (to try it), ROWS=http,reads
 	@BENCH='$(BENCH)' ROWS='$(ROWS)' cargo bench --quiet --package stories --bench ledger --locked
 
 fix: toolchain ## Format, and apply what the lints propose

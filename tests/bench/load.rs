@@ -1,56 +1,96 @@
-//! A closed loop of readers over connections that stay open.
+//! Readers over connections that stay open, all in one thread: as many requests as are answered, or as many as are due.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
-/// How many readers there are at a time.
-const READERS: usize = 8;
+use crate::connection::Connection;
 
-/// Requests a second, of that request, for so long.
-pub(crate) async fn requests_per_second(address: &str, request: &str, duration: Duration) -> f64 {
-    let deadline = Instant::now() + duration;
-    let started = Instant::now();
-    let readers: Vec<_> =
-        (0..READERS).map(|_| tokio::spawn(read_until(address.to_owned(), request.to_owned(), deadline))).collect();
-    let mut answers = 0;
-    for reader in readers {
-        answers += reader.await.expect("a reader does not panic");
-    }
-    f64::from(answers) / started.elapsed().as_secs_f64()
+/// How many readers there are at a time in a closed loop.
+pub(crate) const READERS: usize = 8;
+
+/// Runs it in this thread alone.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime can be made").block_on(future)
 }
 
-/// The body of the answer to one request.
-pub(crate) async fn body(address: &str, request: &str) -> Vec<u8> {
-    let mut stream = TcpStream::connect(address).await.expect("the server listens");
-    read_answer(&mut stream, request, &mut Vec::new()).await
+/// Requests a second, in a closed loop over these requests, for so long.
+pub(crate) fn requests_per_second(address: &str, requests: &[String], duration: Duration) -> f64 {
+    let requests: Arc<[String]> = requests.into();
+    block_on(async {
+        let mut connections = Vec::new();
+        for _ in 0..READERS {
+            connections.push(Connection::open(address).await);
+        }
+        let started = Instant::now();
+        let deadline = started + duration;
+        let mut readers = JoinSet::new();
+        for (number, connection) in connections.into_iter().enumerate() {
+            let first = number * requests.len() / READERS;
+            readers.spawn(read_until(connection, Arc::clone(&requests), first, deadline));
+        }
+        let answers: u32 = readers.join_all().await.into_iter().sum();
+        f64::from(answers) / started.elapsed().as_secs_f64()
+    })
 }
 
-async fn read_until(address: String, request: String, deadline: Instant) -> u32 {
-    let mut stream = TcpStream::connect(address).await.expect("the server listens");
-    stream.set_nodelay(true).expect("it is a socket");
-    let mut buffer = Vec::new();
+async fn read_until(mut connection: Connection, requests: Arc<[String]>, first: usize, deadline: Instant) -> u32 {
     let mut answers = 0;
-    while Instant::now() < deadline {
-        read_answer(&mut stream, &request, &mut buffer).await;
+    for request in requests.iter().cycle().skip(first) {
+        connection.get(request.as_bytes()).await;
         answers += 1;
+        if Instant::now() >= deadline {
+            break;
+        }
     }
     answers
 }
 
-async fn read_answer(stream: &mut TcpStream, request: &str, buffer: &mut Vec<u8>) -> Vec<u8> {
-    stream.write_all(request.as_bytes()).await.expect("the server reads");
-    buffer.clear();
-    loop {
-        assert!(stream.read_buf(buffer).await.expect("the server answers") > 0, "the server hung up");
-        let Some(head) = buffer.windows(4).position(|at| at == b"\r\n\r\n") else { continue };
-        let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
-        assert!(text.starts_with("http/1.1 200"), "{text}");
-        let length = text.split_once("content-length: ").and_then(|(_, rest)| rest.lines().next());
-        let length: usize = length.and_then(|length| length.parse().ok()).expect("answers say their length");
-        if buffer.len() >= head + 4 + length {
-            return buffer[head + 4..].to_vec();
+/// How many milliseconds each request took, one after the other over one connection.
+pub(crate) fn one_by_one_ms(address: &str, requests: &[String]) -> Vec<f64> {
+    block_on(async {
+        let mut connection = Connection::open(address).await;
+        let mut each_ms = Vec::with_capacity(requests.len());
+        for request in requests {
+            let begun = Instant::now();
+            connection.get(request.as_bytes()).await;
+            each_ms.push(begun.elapsed().as_secs_f64() * 1e3);
         }
-    }
+        each_ms
+    })
+}
+
+/// How many milliseconds each request took, over one connection, where one is due every so often, until all were sent
+/// or it is over.
+///
+/// What waits behind a slow answer is slow too: its time counts from when it was due. That this thread wakes late is
+/// none of the server's time.
+pub(crate) fn paced_ms(
+    address: &str,
+    requests: &[String],
+    between: Duration,
+    mut is_over: impl FnMut() -> bool,
+) -> Vec<f64> {
+    block_on(async {
+        let mut connection = Connection::open(address).await;
+        let mut each_ms = Vec::with_capacity(requests.len());
+        let mut due = Instant::now();
+        for request in requests {
+            let begun = if Instant::now() < due {
+                tokio::time::sleep_until(due.into()).await;
+                Instant::now()
+            } else {
+                due
+            };
+            connection.get(request.as_bytes()).await;
+            each_ms.push(begun.elapsed().as_secs_f64() * 1e3);
+            due += between;
+            if is_over() {
+                break;
+            }
+        }
+        each_ms
+    })
 }

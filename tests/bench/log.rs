@@ -36,7 +36,7 @@ pub(crate) fn measure(report: &mut Report, scale: &Scale, program: &Program) {
     let (_, at_rest) = machine::disk_bytes(&log_dir);
     let per_event = |bytes: u64| vec![bytes as f64 / scale.events as f64];
     let mut bytes = |what: &str, bytes: Vec<f64>| {
-        report.add(Row::new(what, Unit::BytesPerEvent, bytes).beside(BESIDE, vec![ndjson]));
+        report.add(Row::new(what, Unit::BytesPer("event"), bytes).beside(BESIDE, vec![ndjson]));
     };
     bytes("bytes written per event, chunks of 1024", per_event(written));
     bytes("bytes on disk per event, hot, open, allocated", per_event(allocated));

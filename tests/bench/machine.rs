@@ -60,6 +60,26 @@ pub(crate) fn disk_bytes(dir: &Path) -> (u64, u64) {
     (logical, allocated)
 }
 
+/// Lets the system forget what it has read from its disks, where that is allowed, and all of a folder: whether it has.
+pub(crate) fn drop_page_cache(dir: &Path) -> bool {
+    // What is still to be written would stay.
+    sync_files(dir);
+    fs::write("/proc/sys/vm/drop_caches", "1").is_ok()
+}
+
+fn sync_files(dir: &Path) {
+    for entry in fs::read_dir(dir).expect("it is a folder").map(|entry| entry.expect("it can be listed")) {
+        let path = entry.path();
+        if path.is_dir() {
+            sync_files(&path);
+            continue;
+        }
+        // A file may go while it is looked at.
+        let Ok(file) = fs::File::open(&path) else { continue };
+        file.sync_all().expect("the disk works");
+    }
+}
+
 /// How many bytes this process has given to writes. (`write_bytes` counts whole folios of the page cache.)
 pub(crate) fn written_bytes() -> u64 {
     field("/proc/self/io", "wchar").and_then(|text| text.parse().ok()).expect("Linux counts them")

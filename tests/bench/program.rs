@@ -8,6 +8,12 @@ use std::time::{Duration, Instant};
 use ledger_event::{CompletedEvent, Completion, EventDraft, EventId, Timestamp, parse_json};
 use serde_json::Value;
 
+use crate::connection::Connection;
+use crate::load;
+
+/// The shortest time that nobody asks a server in, which is not ready yet.
+const READY_PAUSE_MIN: Duration = Duration::from_millis(1);
+
 /// `target/release/hookledger`.
 #[derive(Clone, Debug)]
 pub(crate) struct Program(PathBuf);
@@ -23,10 +29,16 @@ pub(crate) struct Printed {
     lines: Lines<BufReader<ChildStdout>>,
 }
 
+/// A run of `hookledger bench` that goes on beside us.
+#[derive(Debug)]
+pub(crate) struct Sending(Child);
+
 /// A served ledger, with a token for all of it. It ends with the value.
 #[derive(Debug)]
 pub(crate) struct Server {
     program: Program,
+    dir: PathBuf,
+    started: Instant,
     process: Child,
     /// Kept open, so that the server can write there.
     _stdout: BufReader<ChildStdout>,
@@ -94,28 +106,102 @@ impl Iterator for Printed {
 impl Server {
     /// Serves a new ledger in that folder.
     pub(crate) fn start(program: &Program, dir: &Path) -> Self {
+        Self::start_at(program, dir, 0)
+    }
+
+    /// Serves the ledger in that folder, whose log ends at that position.
+    pub(crate) fn start_at(program: &Program, dir: &Path, position: u64) -> Self {
         let create = ["token", "create", "--scope", "append", "--scope", "read", "--data-dir"];
         let created = program.command().args(create).arg(dir).output().expect("it was built");
         let token = String::from_utf8(created.stdout).expect("a token is text").trim().to_owned();
+        Self::serve(program, dir, token, position)
+    }
+
+    fn serve(program: &Program, dir: &Path, token: String, position: u64) -> Self {
         let mut command = program.command();
         command.args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--data-dir"]).arg(dir);
+        let started = Instant::now();
         let mut process = command.stdout(Stdio::piped()).spawn().expect("it was built");
         let mut stdout = BufReader::new(process.stdout.take().expect("it is piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("it says where it listens");
         let address = line.trim().strip_prefix("listening on http://").expect("it listens").to_owned();
-        Self { program: program.clone(), process, _stdout: stdout, address, token, position: 0 }
+        let (program, dir) = (program.clone(), dir.to_owned());
+        Self { program, dir, started, process, _stdout: stdout, address, token, position }
+    }
+
+    /// Ends it in good order, does something to its folder, and serves it again.
+    pub(crate) fn restart(&mut self, between: impl FnOnce(&Path)) {
+        self.stop();
+        between(&self.dir);
+        *self = Self::serve(&self.program, &self.dir, self.token.clone(), self.position);
+    }
+
+    /// Waits until it is ready, and tells how long that was after its start, to a hundredth of it: who waits for long asks
+    /// seldom.
+    pub(crate) fn ready(&self) -> Duration {
+        load::block_on(async {
+            let mut connection = Connection::open(&self.address).await;
+            let request = self.request("/readyz");
+            while connection.ask(request.as_bytes()).await.status != 200 {
+                tokio::time::sleep(READY_PAUSE_MIN.max(self.started.elapsed() / 100)).await;
+            }
+        });
+        self.started.elapsed()
+    }
+
+    /// The request of that path and query.
+    pub(crate) fn request(&self, path: &str) -> String {
+        format!("{}\r\n", self.head("GET", path))
+    }
+
+    /// The request that sends JSON there.
+    pub(crate) fn post(&self, path: &str, json: &str) -> String {
+        let (head, length) = (self.head("POST", path), json.len());
+        format!("{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{json}")
+    }
+
+    fn head(&self, method: &str, path: &str) -> String {
+        format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n", self.address, self.token)
+    }
+
+    /// The JSON that it answers there.
+    pub(crate) fn json(&self, path: &str) -> Value {
+        serde_json::from_slice(&self.body(path)).expect("it is JSON")
+    }
+
+    /// The body that it answers there.
+    pub(crate) fn body(&self, path: &str) -> Vec<u8> {
+        let request = self.request(path);
+        load::block_on(async { Connection::open(&self.address).await.get(request.as_bytes()).await.to_vec() })
     }
 
     /// Runs `hookledger bench` against it.
     pub(crate) fn bench(&mut self, arguments: &str) -> Sent {
+        let sending = self.begin_bench(arguments);
+        self.end_bench(sending)
+    }
+
+    /// The same, to its end some time later.
+    pub(crate) fn begin_bench(&self, arguments: &str) -> Sending {
         let mut command = self.program.command();
         command.args(["bench", "--json", "--url", &format!("http://{}", self.address), "--token", &self.token]);
-        let output = command.args(arguments.split_whitespace()).output().expect("it was built");
+        command.args(arguments.split_whitespace()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Sending(command.spawn().expect("it was built"))
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end_bench(&mut self, sending: Sending) -> Sent {
+        let output = sending.0.wait_with_output().expect("it is our child");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let sent = Sent(serde_json::from_slice(&output.stdout).expect("--json writes JSON"));
-        self.position += sent.count("appended");
+        self.appended(sent.count("appended"));
         sent
+    }
+
+    /// So many events were appended here.
+    pub(crate) fn appended(&mut self, events: u64) {
+        self.position += events;
     }
 
     /// Fills a new ledger.
@@ -154,9 +240,20 @@ impl Server {
 
     /// Ends it in good order.
     pub(crate) fn end(mut self) {
+        self.stop();
+    }
+
+    fn stop(&mut self) {
         let sent = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
         assert!(sent.expect("the system has kill").success(), "the server takes signals");
         assert!(self.process.wait().expect("it is our child").success(), "the server ends in good order");
+    }
+}
+
+impl Sending {
+    /// Whether it has ended.
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.0.try_wait().expect("it is our child").is_some()
     }
 }
 

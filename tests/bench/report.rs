@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::machine;
 use crate::scale::Scale;
 
-const WIDTHS: [usize; 6] = [53, 18, 18, 6, 34, 41];
+const WIDTHS: [usize; 6] = [63, 18, 18, 7, 34, 44];
 
 /// What a figure counts.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,9 @@ pub(crate) enum Unit {
     /// So many of these a second: more is better.
     PerSecond(&'static str),
     Milliseconds,
-    BytesPerEvent,
+    Microseconds,
+    /// So many bytes for each of these.
+    BytesPer(&'static str),
     MiB,
 }
 
@@ -68,8 +70,13 @@ impl Row {
         }
     }
 
-    pub(crate) fn target(mut self, target: Target) -> Self {
-        self.targets.push(target);
+    pub(crate) fn target(self, target: Target) -> Self {
+        self.targets([target])
+    }
+
+    /// Any number of them.
+    pub(crate) fn targets(mut self, targets: impl IntoIterator<Item = Target>) -> Self {
+        self.targets.extend(targets);
         self
     }
 }
@@ -102,7 +109,8 @@ impl Unit {
             Self::PerSecond(what) => format!("{} {what}/s", grouped(figure)),
             Self::Milliseconds if figure >= 100.0 => format!("{figure:.0} ms"),
             Self::Milliseconds => format!("{figure:.3} ms"),
-            Self::BytesPerEvent => format!("{figure:.1} B"),
+            Self::Microseconds => format!("{figure:.1} µs"),
+            Self::BytesPer(_) => format!("{figure:.1} B"),
             Self::MiB => format!("{figure:.0} MiB"),
         }
     }
@@ -111,7 +119,8 @@ impl Unit {
         match self {
             Self::PerSecond(what) => format!("{what}/s"),
             Self::Milliseconds => "ms".to_owned(),
-            Self::BytesPerEvent => "bytes/event".to_owned(),
+            Self::Microseconds => "µs".to_owned(),
+            Self::BytesPer(what) => format!("bytes/{what}"),
             Self::MiB => "MiB".to_owned(),
         }
     }
@@ -198,6 +207,16 @@ pub(crate) fn quantile(figures: &mut [f64], quantile: f64) -> f64 {
     figures.sort_by(f64::total_cmp);
     let index = (figures.len() as f64 * quantile).ceil() as usize;
     figures[index.saturating_sub(1).min(figures.len() - 1)]
+}
+
+/// The same quantile of each run.
+pub(crate) fn quantiles(runs: &mut [Vec<f64>], at: f64) -> Vec<f64> {
+    runs.iter_mut().map(|figures| quantile(figures, at)).collect()
+}
+
+/// A count, as it stands in the name of a row.
+pub(crate) fn count(number: u64) -> String {
+    grouped(number as f64)
 }
 
 /// A whole number, in groups of three.

@@ -31,14 +31,15 @@ const START_MAX: Duration = Duration::from_secs(30);
 pub(crate) struct Cluster {
     process: Child,
     name: String,
+    bin: PathBuf,
     /// Of its socket: a path with room for little more.
     socket: TempDir,
     _data: TempDir,
 }
 
 impl Cluster {
-    /// Makes one and starts it; or says why it cannot.
-    pub(crate) fn start() -> Result<Self, String> {
+    /// Makes one and starts it with these settings too; or says why it cannot.
+    pub(crate) fn start(more_settings: &[&str]) -> Result<Self, String> {
         let bin = binaries().ok_or("PostgreSQL is not installed (apt-get install postgresql)")?;
         let (data, socket) = (machine::scratch(), tempfile::tempdir().expect("a folder can be made"));
         let user = User::of_the_server()?;
@@ -53,14 +54,14 @@ impl Cluster {
         }
         let mut postgres = user.command(&bin.join("postgres"));
         postgres.arg("-D").arg(&cluster).arg("-k").arg(socket.path());
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter().chain(more_settings) {
             postgres.args(["-c", setting]);
         }
         let log = fs::File::create(socket.path().join("log")).expect("a file can be made");
         let process = postgres.stdout(Stdio::null()).stderr(log).spawn();
         let process = process.map_err(|error| format!("postgres cannot be run: {error}"))?;
-        let mut cluster = Self { process, name: name(&bin), socket, _data: data };
-        cluster.wait(&bin)?;
+        let mut cluster = Self { process, name: name(&bin), bin, socket, _data: data };
+        cluster.wait()?;
         Ok(cluster)
     }
 
@@ -74,14 +75,17 @@ impl Cluster {
         format!("host={} user=postgres dbname=postgres", self.socket.path().display())
     }
 
+    /// A call of one of its clients, such as `psql`.
+    pub(super) fn client(&self, name: &str) -> Command {
+        let mut client = Command::new(self.bin.join(name));
+        client.arg("--host").arg(self.socket.path()).args(["--username", "postgres"]);
+        client
+    }
+
     /// Waits until it takes connections.
-    fn wait(&mut self, bin: &Path) -> Result<(), String> {
+    fn wait(&mut self) -> Result<(), String> {
         let started = Instant::now();
-        let is_ready = || {
-            let mut ask = Command::new(bin.join("pg_isready"));
-            ask.arg("--quiet").arg("--host").arg(self.socket.path()).status().is_ok_and(|status| status.success())
-        };
-        while !is_ready() {
+        while !self.client("pg_isready").arg("--quiet").status().is_ok_and(|status| status.success()) {
             let has_ended = self.process.try_wait().expect("it is our child").is_some();
             if has_ended || started.elapsed() > START_MAX {
                 let log = fs::read_to_string(self.socket.path().join("log")).unwrap_or_default();

@@ -4,10 +4,14 @@
 
 mod cluster;
 mod event;
+mod reader;
 mod sender;
+mod table;
 
 pub(crate) use self::cluster::Cluster;
 pub(crate) use self::event::Event;
+pub(crate) use self::reader::{Answer, Question};
+pub(crate) use self::table::Table;
 
 use std::time::Duration;
 
@@ -58,7 +62,7 @@ pub(crate) struct Postgres {
 impl Postgres {
     /// Starts it, fills it with so many events, and finds its best numbers of connections; or says why not.
     pub(crate) async fn start(program: &Program, events: u64, trial: Duration) -> Result<Self, String> {
-        let cluster = Cluster::start()?;
+        let cluster = Cluster::start(&[])?;
         let mut postgres = Self {
             cluster,
             program: program.clone(),

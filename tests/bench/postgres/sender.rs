@@ -6,23 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
-use tokio_postgres::{Client, NoTls, Statement};
+use tokio_postgres::{Client, Statement};
 
 use super::event::{Created, Ended, Event};
+use super::table::{SCHEMA, connect};
 use super::{BATCH, Cluster, Figures, Mode};
 use crate::report::quantile;
-
-/// The indexes are those that its pages are read by: by subscription and time, by status, by due time.
-const TABLE: &str = "
-    CREATE TABLE webhook_deliveries (
-        id text PRIMARY KEY, workspace_id text NOT NULL, subscription_id text NOT NULL, event_type text NOT NULL,
-        payload jsonb NOT NULL, status text NOT NULL, attempts integer NOT NULL, max_attempts integer NOT NULL,
-        next_attempt_at timestamptz, last_attempt_at timestamptz, delivered_at timestamptz,
-        last_response_status integer, last_response_body text, last_error text, created_at timestamptz NOT NULL
-    );
-    CREATE INDEX ON webhook_deliveries (workspace_id, subscription_id, created_at DESC);
-    CREATE INDEX ON webhook_deliveries (status);
-    CREATE INDEX ON webhook_deliveries (next_attempt_at) WHERE next_attempt_at IS NOT NULL;";
 
 const INSERT_ONE: &str = "
     INSERT INTO webhook_deliveries (id, workspace_id, subscription_id, event_type, payload, max_attempts, created_at,
@@ -54,7 +43,7 @@ const UPDATE_MANY: &str = "
 
 /// Makes the empty table.
 pub(super) async fn create_table(cluster: &Cluster) {
-    connect(cluster).await.batch_execute(TABLE).await.expect("the table can be made");
+    connect(cluster).await.batch_execute(SCHEMA).await.expect("the table can be made");
 }
 
 /// When a run ends.
@@ -108,13 +97,6 @@ pub(super) async fn send(
     let events_per_second = events as f64 / started.elapsed().as_secs_f64();
     let p50_ms = if each_ms.is_empty() { 0.0 } else { quantile(&mut each_ms, 0.5) };
     Figures { events_per_second, p50_ms }
-}
-
-async fn connect(cluster: &Cluster) -> Client {
-    let (client, connection) =
-        tokio_postgres::connect(&cluster.connection(), NoTls).await.expect("it takes connections");
-    tokio::spawn(connection);
-    client
 }
 
 /// A connection with its statements.

@@ -1,0 +1,87 @@
+//! Pages while events pour in.
+
+use std::time::Duration;
+
+use super::ledger::{LARGE, Ledger, page};
+use crate::connection::Connection;
+use crate::load::{block_on, paced_ms};
+use crate::program::{Sending, Server};
+use crate::report::{Report, Row, Target, Unit, count, median, quantiles};
+use crate::scale::Scale;
+
+const EVENTS_PER_SECOND: u64 = 20_000;
+
+/// How many requests the events come in.
+const REQUESTS_PER_SECOND: u64 = 200;
+
+/// Pages are due this often, whatever the answers do.
+const BETWEEN_PAGES: Duration = Duration::from_millis(5);
+
+/// How long nobody looks whether events have begun to come.
+const BEGIN_PAUSE: Duration = Duration::from_millis(2);
+
+const PERCENTILES: [(&str, f64, Option<f64>); 2] = [("p50", 0.5, None), ("p99", 0.99, Some(2.0))];
+
+/// Events that are appended at a rate while something else is watched.
+pub(super) struct Appends(Sending);
+
+impl Appends {
+    /// Begins to append, and waits until the views show the first of them.
+    pub(super) fn begin(server: &Server, rate: u64, seconds: u64) -> Self {
+        let request = server.request(&page(LARGE, None, 0));
+        let sending =
+            server.begin_bench(&format!("--connections 8 --batch {} --rate {rate} --seconds {seconds}", batch(rate)));
+        block_on(async {
+            let mut connection = Connection::open(&server.address).await;
+            while connection.ask(request.as_bytes()).await.position() <= server.position() {
+                tokio::time::sleep(BEGIN_PAUSE).await;
+            }
+        });
+        Self(sending)
+    }
+
+    /// Whether all were sent.
+    pub(super) fn is_over(&mut self) -> bool {
+        self.0.is_over()
+    }
+
+    /// Waits until all were sent and the views show them, and tells how many were taken a second.
+    pub(super) fn end(self, server: &mut Server) -> f64 {
+        let taken = server.end_bench(self.0).rate("events_per_second");
+        block_on(server.folded());
+        taken
+    }
+}
+
+/// A rate of appends, in words; and at which one they were taken, where that was another.
+pub(super) fn described(rate: u64, taken: &[f64]) -> String {
+    let taken = median(taken).expect("there was a run");
+    let missed = if taken < rate as f64 * 0.95 { format!(" ({} taken)", count(taken as u64)) } else { String::new() };
+    format!("{} events/s{missed}", count(rate))
+}
+
+/// How many events a request has.
+fn batch(rate: u64) -> u64 {
+    rate / REQUESTS_PER_SECOND
+}
+
+/// Measures pages at any depth with and without.
+pub(super) fn measure(report: &mut Report, scale: &Scale, ledger: &mut Ledger) {
+    let (mut busy, mut quiet, mut taken) = (Vec::new(), Vec::new(), Vec::new());
+    let pages = scale.watch_seconds as usize * 1_000 / BETWEEN_PAGES.as_millis() as usize;
+    for run in 0..scale.fold_runs {
+        let requests = ledger.random_pages(run, pages);
+        let address = ledger.server.address.clone();
+        quiet.push(paced_ms(&address, &requests, BETWEEN_PAGES, || false));
+        let mut appends = Appends::begin(&ledger.server, EVENTS_PER_SECOND, scale.watch_seconds);
+        busy.push(paced_ms(&address, &requests, BETWEEN_PAGES, || appends.is_over()));
+        taken.push(appends.end(&mut ledger.server));
+    }
+    let appends = described(EVENTS_PER_SECOND, &taken);
+    for (name, at, most_ms) in PERCENTILES {
+        let what = format!("20 anywhere in {} deliveries, {name}, under {appends}", count(ledger.large));
+        let row = Row::new(what, Unit::Milliseconds, quantiles(&mut busy, at))
+            .beside("the same, nothing appended", quantiles(&mut quiet, at));
+        report.add(row.targets(most_ms.map(Target::Most)));
+    }
+}
