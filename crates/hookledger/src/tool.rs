@@ -16,9 +16,8 @@ use crate::progress::Progress;
 /// How the tools open views.
 const VIEWS: ViewsOptions = ViewsOptions { cache_bytes: 128 * 1024 * 1024 };
 
-/// Events of one commit of a tool's: nobody reads meanwhile, and larger commits write each leaf of a list less often
-/// (on 1 M events a third of the disk and two thirds of the time of the server's commits, at 300 MB of memory).
-const COMMIT_MAX_EVENTS: u64 = 16_384;
+/// Events of one commit of a tool's: nobody reads meanwhile, and larger commits copy what they change less often.
+const COMMIT_MAX_EVENTS: u64 = 8192;
 
 /// A folder that a tool has for itself.
 pub(crate) struct Tool {

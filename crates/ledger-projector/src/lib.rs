@@ -11,6 +11,7 @@ mod compare;
 pub mod fold;
 mod project;
 mod projector;
+mod read_ahead;
 mod rebuild;
 mod run;
 

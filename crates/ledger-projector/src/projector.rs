@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use ledger_event::{Position, StoredEventError};
-use ledger_log::{Chunk, EventLog, LogError};
+use ledger_log::{EventLog, LogError};
 use ledger_views::{Checkpoint, ReadModel, ViewWriter, ViewsError};
 
 use crate::project::{ProjectError, project};
+use crate::read_ahead::{Decoded, ReadAhead};
 
 /// Most events of one commit: more would hold up readers while the commit is published.
-pub const COMMIT_MAX_EVENTS: u64 = 512;
+pub const COMMIT_MAX_EVENTS: u64 = 2048;
 
 /// A commit ends after the event with which it holds so many bytes of the log, whatever their number.
 const COMMIT_MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -19,8 +20,9 @@ pub struct Projector {
     log: Arc<dyn EventLog>,
     writer: ViewWriter,
     commit_max_events: u64,
-    /// The chunk in which the last commit ended.
-    chunk: Option<Chunk>,
+    /// What is left of the chunk in which the last commit ended.
+    chunk: Option<Decoded>,
+    ahead: Option<ReadAhead>,
 }
 
 /// Why the projector stopped. The views stay at their last commit.
@@ -124,7 +126,7 @@ impl Projector {
                 return Err(ProjectorError::LogDiffers { position });
             }
         }
-        Ok(Self { log, writer, commit_max_events: COMMIT_MAX_EVENTS, chunk: None })
+        Ok(Self { log, writer, commit_max_events: COMMIT_MAX_EVENTS, chunk: None, ahead: None })
     }
 
     /// The same, with commits of at most so many events instead of [`COMMIT_MAX_EVENTS`].
@@ -161,27 +163,35 @@ impl Projector {
         end: Position,
         bytes: &mut usize,
     ) -> Result<(), ProjectorError> {
-        let next = checkpoint.position.next();
-        let chunk = match self.chunk.take() {
-            Some(chunk) if chunk.first <= next && next <= chunk.last() => chunk,
-            Some(_) | None => self.log.chunk_at(next)?.ok_or(ProjectorError::Gap { position: next })?,
-        };
-        checkpoint.chunk_hash = chunk.hash.0;
-        let skip = usize::try_from(next.get() - chunk.first.get()).expect("a chunk is bounded by memory");
-        for (number, stored) in (next.get()..=end.get()).zip(chunk.events.iter().skip(skip)) {
-            let position = Position::new(number);
-            let event = stored.decode().map_err(|source| ProjectorError::Event { position, source })?;
+        let mut chunk = self.chunk_at(checkpoint.position.next())?;
+        checkpoint.chunk_hash = chunk.hash;
+        while chunk.next <= end
+            && *bytes < COMMIT_MAX_BYTES
+            && let Some((position, event, event_bytes)) = chunk.take()
+        {
             project(&mut self.writer, checkpoint, position, event)
                 .map_err(|source| ProjectorError::Project { position, source })?;
-            *bytes += stored.skeleton.len() + stored.bodies.iter().map(|body| body.bytes.len()).sum::<usize>();
-            if *bytes >= COMMIT_MAX_BYTES {
-                break;
+            *bytes += event_bytes;
+        }
+        self.chunk = Some(chunk);
+        Ok(())
+    }
+
+    /// The chunk that holds an event: what is left of the last one, what was read ahead, or from the log.
+    fn chunk_at(&mut self, next: Position) -> Result<Decoded, ProjectorError> {
+        if let Some(chunk) = self.chunk.take().filter(|chunk| chunk.next == next && next <= chunk.last) {
+            return Ok(chunk);
+        }
+        if self.ahead.is_none() {
+            self.ahead = ReadAhead::start(&self.log, next);
+        }
+        if let Some(ahead) = &self.ahead {
+            match ahead.take() {
+                Some(chunk) => return chunk,
+                None => self.ahead = None,
             }
         }
-        if checkpoint.position < chunk.last() {
-            self.chunk = Some(chunk);
-        }
-        Ok(())
+        Decoded::read(&*self.log, next)
     }
 
     /// Folds until the views have reached the head.
