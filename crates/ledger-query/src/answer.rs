@@ -14,7 +14,7 @@ use http::header::CONTENT_TYPE;
 use http_body::{Frame, SizeHint};
 use ledger_auth::Problem;
 use ledger_event::{ErrorChain, Position};
-use ledger_views::ViewsError;
+use ledger_views::{ReadModel, ViewsError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::timeout;
@@ -59,10 +59,20 @@ impl Answers {
         Self { reads: Arc::new(Semaphore::new(READS_MAX)), unsent: Arc::new(unsent) }
     }
 
-    /// Makes an answer off the async runtime.
-    pub(crate) async fn make(&self, make: impl FnOnce() -> Answer + Send + 'static) -> Result<Response, AnswerError> {
+    /// Makes an answer: at once where all of it is in memory, else off the async runtime.
+    pub(crate) async fn make(
+        &self,
+        views: &ReadModel,
+        make: impl Fn(&ReadModel) -> Answer + Send + 'static,
+    ) -> Result<Response, AnswerError> {
         let read = acquire(&self.reads, 1).await?;
-        let (position, json) = spawn_blocking(make).await??;
+        let (position, json) = match make(&views.cached()) {
+            Err(ViewsError::NotCached) => {
+                let views = views.clone();
+                spawn_blocking(move || make(&views)).await??
+            }
+            answer => answer?,
+        };
         let unsent = match json.len() / PIECE_BYTES {
             0 => None,
             pieces => Some(acquire(&self.unsent, pieces).await?),
@@ -87,6 +97,9 @@ impl From<AnswerError> for Problem {
 
 async fn acquire(semaphore: &Arc<Semaphore>, permits: usize) -> Result<OwnedSemaphorePermit, AnswerError> {
     let permits = u32::try_from(permits).map_err(|_| AnswerError::NoRoom)?;
+    if let Ok(permit) = Arc::clone(semaphore).try_acquire_many_owned(permits) {
+        return Ok(permit);
+    }
     let acquired = timeout(WAIT_MAX, Arc::clone(semaphore).acquire_many_owned(permits)).await;
     Ok(acquired.map_err(|_| AnswerError::NoRoom)?.expect("the semaphore is never closed"))
 }
@@ -122,18 +135,25 @@ impl HttpBody for HeldBody {
 mod tests {
     use axum::body::to_bytes;
     use ledger_auth::LEDGER_POSITION;
+    use ledger_views::{Views, ViewsOptions};
 
     use super::*;
 
-    fn answer(bytes: usize) -> impl FnOnce() -> Answer + Send + 'static {
-        move || Ok((Position::new(7), vec![b'x'; bytes]))
+    fn answer(bytes: usize) -> impl Fn(&ReadModel) -> Answer + Send + 'static {
+        move |_| Ok((Position::new(7), vec![b'x'; bytes]))
+    }
+
+    fn views() -> (tempfile::TempDir, ReadModel) {
+        let dir = tempfile::tempdir().expect("a directory can be made");
+        let views = Views::open(dir.path(), ViewsOptions { cache_bytes: 1 << 20 }).expect("it opens");
+        (dir, views.reader)
     }
 
     #[tokio::test]
     async fn an_answer_of_any_size_comes_whole() {
-        let answers = Answers::new();
+        let (answers, (_dir, views)) = (Answers::new(), views());
         for bytes in [0, 1, PIECE_BYTES - 1, PIECE_BYTES, 5 * PIECE_BYTES + 3] {
-            let response = answers.make(answer(bytes)).await.expect("there is room");
+            let response = answers.make(&views, answer(bytes)).await.expect("there is room");
             assert_eq!(response.headers()[LEDGER_POSITION], "7");
             let body = to_bytes(response.into_body(), usize::MAX).await.expect("it is whole");
             assert_eq!(body.len(), bytes);
@@ -144,12 +164,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn answers_that_are_not_taken_leave_no_room_for_further_large_ones() {
-        let answers = Answers::new();
-        let unsent = answers.make(answer(UNSENT_MAX_BYTES)).await.expect("there is room");
-        let refused = answers.make(answer(PIECE_BYTES)).await;
+        let (answers, (_dir, views)) = (Answers::new(), views());
+        let unsent = answers.make(&views, answer(UNSENT_MAX_BYTES)).await.expect("there is room");
+        let refused = answers.make(&views, answer(PIECE_BYTES)).await;
         assert!(matches!(refused, Err(AnswerError::NoRoom)));
-        assert!(answers.make(answer(PIECE_BYTES - 1)).await.is_ok());
+        assert!(answers.make(&views, answer(PIECE_BYTES - 1)).await.is_ok());
         drop(unsent);
-        assert!(answers.make(answer(PIECE_BYTES)).await.is_ok());
+        assert!(answers.make(&views, answer(PIECE_BYTES)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_not_in_memory_is_read_off_the_runtime() {
+        let (answers, (_dir, views)) = (Answers::new(), views());
+        let runtime_thread = std::thread::current().id();
+        let make = move |_: &ReadModel| match std::thread::current().id() == runtime_thread {
+            true => Err(ViewsError::NotCached),
+            false => Ok((Position::new(7), Vec::new())),
+        };
+        assert!(answers.make(&views, make).await.is_ok());
     }
 }

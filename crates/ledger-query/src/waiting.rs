@@ -9,7 +9,7 @@ use http::HeaderMap;
 use ledger_auth::openapi::reference;
 use ledger_auth::{Caller, Parameters, Problem, Scope};
 use ledger_event::{DeliveryId, Position, SubscriptionId, Timestamp, WorkspaceId};
-use ledger_views::{WaitingPage, WaitingRow};
+use ledger_views::{ReadModel, WaitingPage, WaitingRow};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -79,12 +79,12 @@ pub(crate) async fn list_waiting(
     let caller = state.tokens.authenticate(&headers, (state.now)())?;
     let query = WaitingQuery::parse(query.as_deref(), &caller)?;
     wait_for_min_position(&state.views, &headers).await?;
-    let read = move || {
+    let read = move |views: &ReadModel| {
         let limit = usize::try_from(query.limit).expect("a page is at most 100 rows");
-        let page = state.views.waiting(&query.workspace_id, query.offset, limit)?;
+        let page = views.waiting(&query.workspace_id, query.offset, limit)?;
         Ok((page.position, query.to_json(&page)))
     };
-    Ok(state.answers.make(read).await?)
+    Ok(state.answers.make(&state.views, read).await?)
 }
 
 /// A request that may be answered.

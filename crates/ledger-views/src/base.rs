@@ -113,58 +113,70 @@ impl Base {
             }
         }
     }
+}
 
-    pub(crate) fn scope(&self, root: &Root, name: &ScopeName) -> Result<Option<Arc<Scope>>, ViewsError> {
+/// Pages as of one root.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    pub(crate) base: &'a Base,
+    pub(crate) root: &'a Root,
+    /// Whether pages that are not in the cache are read, which may take the disk.
+    pub(crate) may_block: bool,
+}
+
+impl Reading<'_> {
+    pub(crate) fn scope(&self, name: &ScopeName) -> Result<Option<Arc<Scope>>, ViewsError> {
         let id = PageId::Scope(name.clone());
-        let page = self.page(root, &id, |key, page| decode(key, page).map(Arc::new).map(Page::Scope))?;
+        let page = self.page(&id, |key, page| decode(key, page).map(Arc::new).map(Page::Scope))?;
         Ok(page.and_then(|page| if let Page::Scope(scope) = page { Some(scope) } else { None }))
     }
 
-    pub(crate) fn node(&self, root: &Root, id: NodeId) -> Result<Arc<Node>, ViewsError> {
+    pub(crate) fn node(&self, id: NodeId) -> Result<Arc<Node>, ViewsError> {
         let id = PageId::Node(id);
         let of = |key: &[u8], page: &[u8]| whole(key, Node::decode(page)).map(Page::Node);
-        match self.page(root, &id, of)? {
+        match self.page(&id, of)? {
             Some(Page::Node(node)) => Ok(node),
             Some(_) | None => Err(ViewsError::damaged(&id.key())),
         }
     }
 
-    pub(crate) fn quarter(&self, root: &Root, id: QuarterId) -> Result<Option<Quarter>, ViewsError> {
-        let day = self.day(root, id.scope, Day::of(id.quarter))?;
+    pub(crate) fn quarter(&self, id: QuarterId) -> Result<Option<Quarter>, ViewsError> {
+        let day = self.day(id.scope, Day::of(id.quarter))?;
         Ok(day.and_then(|day| day.get(id.quarter).cloned()))
     }
 
-    pub(crate) fn day(&self, root: &Root, scope: u32, day: i32) -> Result<Option<Arc<Day>>, ViewsError> {
+    pub(crate) fn day(&self, scope: u32, day: i32) -> Result<Option<Arc<Day>>, ViewsError> {
         let id = PageId::Day { scope, day };
-        let page = self.page(root, &id, |key, page| decode(key, page).map(Arc::new).map(Page::Day))?;
+        let page = self.page(&id, |key, page| decode(key, page).map(Arc::new).map(Page::Day))?;
         Ok(page.and_then(|page| if let Page::Day(day) = page { Some(day) } else { None }))
     }
 
     /// The block with that id, whatever its rows.
-    pub(crate) fn block(&self, root: &Root, id: &PageId) -> Result<Option<Arc<Block>>, ViewsError> {
+    pub(crate) fn block(&self, id: &PageId) -> Result<Option<Arc<Block>>, ViewsError> {
         let of = |key: &[u8], page: &[u8]| whole(key, Block::decode(page.to_vec())).map(Page::Rows);
-        let page = self.page(root, id, of)?;
+        let page = self.page(id, of)?;
         Ok(page.and_then(|page| if let Page::Rows(block) = page { Some(block) } else { None }))
     }
 
-    pub(crate) fn record(&self, root: &Root, place: Place) -> Result<Option<DeliveryRecord>, ViewsError> {
+    pub(crate) fn record(&self, place: Place) -> Result<Option<DeliveryRecord>, ViewsError> {
         let id = PageId::States { subscription: place.subscription, block: place.block() };
-        let Some(block) = self.block(root, &id)? else { return Ok(None) };
+        let Some(block) = self.block(&id)? else { return Ok(None) };
         match block.get(place.slot()) {
             [] => Ok(None),
             row => decode(&id.key(), row).map(Some),
         }
     }
 
-    pub(crate) fn payload(&self, root: &Root, place: Place) -> Result<Option<JsonText>, ViewsError> {
+    pub(crate) fn payload(&self, place: Place) -> Result<Option<JsonText>, ViewsError> {
         let id = PageId::Payloads { subscription: place.subscription, block: place.block() };
-        let Some(block) = self.block(root, &id)? else { return Ok(None) };
+        let Some(block) = self.block(&id)? else { return Ok(None) };
         let damaged = || ViewsError::damaged(&id.key());
         match PayloadRow::decode(block.get(place.slot())).ok_or_else(damaged)? {
             PayloadRow::None => Ok(None),
             PayloadRow::Text(text) => Ok(Some(JsonText::of_stored(text))),
             PayloadRow::Large => {
-                let page = self.pages.read(&PageId::LargePayload(place), &root.versions)?.ok_or_else(damaged)?;
+                let id = PageId::LargePayload(place);
+                let page = self.bytes(&id)?.ok_or_else(damaged)?;
                 let text = std::str::from_utf8(&page).map_err(|_| damaged())?;
                 Ok(Some(JsonText::of_stored(text)))
             }
@@ -172,17 +184,17 @@ impl Base {
     }
 
     /// The place that the index has for a hash. O(log n) of the n deliveries.
-    pub(crate) fn place(&self, root: &Root, hash: u64) -> Result<Option<Place>, ViewsError> {
-        for run in root.runs.iter().rev() {
+    pub(crate) fn place(&self, hash: u64) -> Result<Option<Place>, ViewsError> {
+        for run in self.root.runs.iter().rev() {
             let bucket = run.bucket_of(hash);
             let filter_id = PageId::Filter { run: run.number, group: bucket / GROUP_BUCKETS };
-            let filter = self.page(root, &filter_id, |key, page| whole(key, Filter::decode(page)).map(Page::Filter))?;
+            let filter = self.page(&filter_id, |key, page| whole(key, Filter::decode(page)).map(Page::Filter))?;
             let Some(Page::Filter(filter)) = filter else { return Err(ViewsError::damaged(&filter_id.key())) };
             if !filter.may_hold(hash) {
                 continue;
             }
             let id = PageId::Bucket { run: run.number, bucket };
-            let bucket = self.page(root, &id, |key, page| whole(key, Bucket::decode(page)).map(Page::Bucket))?;
+            let bucket = self.page(&id, |key, page| whole(key, Bucket::decode(page)).map(Page::Bucket))?;
             let Some(Page::Bucket(bucket)) = bucket else { return Err(ViewsError::damaged(&id.key())) };
             if let Some(place) = bucket.find(hash) {
                 return Ok(Some(place));
@@ -193,17 +205,24 @@ impl Base {
 
     fn page(
         &self,
-        root: &Root,
         id: &PageId,
         of: impl Fn(&[u8], &[u8]) -> Result<Page, ViewsError>,
     ) -> Result<Option<Page>, ViewsError> {
-        if let Some(page) = self.cache.get(id) {
+        if let Some(page) = self.base.cache.get(id) {
             return Ok(Some(page));
         }
-        let Some(bytes) = self.pages.read(id, &root.versions)? else { return Ok(None) };
+        let Some(bytes) = self.bytes(id)? else { return Ok(None) };
         let page = of(&id.key(), &bytes)?;
-        self.cache.insert(id.clone(), page.clone());
+        self.base.cache.insert(id.clone(), page.clone());
         Ok(Some(page))
+    }
+
+    /// A page that is not cached, if it may be read.
+    fn bytes(&self, id: &PageId) -> Result<Option<Vec<u8>>, ViewsError> {
+        if !self.may_block {
+            return Err(ViewsError::NotCached);
+        }
+        self.base.pages.read(id, &self.root.versions)
     }
 }
 

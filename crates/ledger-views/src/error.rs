@@ -32,6 +32,9 @@ pub enum ViewsError {
     /// A read failed.
     #[error("cannot read the views")]
     Read(#[source] sled::Error),
+    /// Only what is in memory was asked for, and it is not all there.
+    #[error("what is asked for is not in memory")]
+    NotCached,
     /// A commit failed.
     #[error("cannot write the views")]
     Write(#[source] sled::Error),
@@ -68,7 +71,7 @@ impl ViewsError {
             | Self::Row { .. }
             | Self::Damaged { .. }
             | Self::Write(_) => true,
-            Self::Files(_) => false,
+            Self::Files(_) | Self::NotCached => false,
             Self::Open(error) | Self::Read(error) => match error {
                 sled::Error::Io(error) => matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof),
                 sled::Error::Corruption { .. }

@@ -11,12 +11,12 @@
 //! commits, and the position that it names is that of its rows.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, TryLockError};
 
 use ledger_event::JsonText;
 use tokio::sync::watch;
 
-use crate::base::{Base, Page, Root};
+use crate::base::{Base, Page, Reading, Root};
 use crate::checkpoint::Checkpoint;
 use crate::error::{ViewsError, guarded};
 use crate::generations::Generation;
@@ -25,7 +25,7 @@ use crate::names::{DeliveryKey, ScopeName};
 use crate::overlay::{Overlay, QuarterId};
 use crate::pages::{NodeId, PageId};
 use crate::place::Place;
-use crate::rows::DeliveryRecord;
+use crate::rows::{BLOCK_PAYLOAD_MAX_BYTES, DeliveryRecord};
 use crate::scope::Scope;
 use crate::stats::Quarter;
 
@@ -52,7 +52,7 @@ struct Layers {
 pub(crate) struct Commit<'a> {
     pub(crate) checkpoint: Checkpoint,
     layers: &'a Layers,
-    base: &'a Base,
+    pages: Reading<'a>,
 }
 
 impl Shared {
@@ -64,9 +64,30 @@ impl Shared {
 
     /// Reads within one commit.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Commit<'_>) -> Result<T, ViewsError>) -> Result<T, ViewsError> {
-        let layers = self.layers.read().unwrap_or_else(PoisonError::into_inner);
+        self.read_of(&self.layers.read().unwrap_or_else(PoisonError::into_inner), true, read)
+    }
+
+    /// Reads within one commit what is in memory, without waiting for anything.
+    pub(crate) fn read_cached<T>(
+        &self,
+        read: impl FnOnce(&Commit<'_>) -> Result<T, ViewsError>,
+    ) -> Result<T, ViewsError> {
+        match self.layers.try_read() {
+            Ok(layers) => self.read_of(&layers, false, read),
+            Err(TryLockError::Poisoned(poisoned)) => self.read_of(&poisoned.into_inner(), false, read),
+            Err(TryLockError::WouldBlock) => Err(ViewsError::NotCached),
+        }
+    }
+
+    fn read_of<T>(
+        &self,
+        layers: &Layers,
+        may_block: bool,
+        read: impl FnOnce(&Commit<'_>) -> Result<T, ViewsError>,
+    ) -> Result<T, ViewsError> {
         let checkpoint = *self.checkpoint.borrow();
-        guarded(|| read(&Commit { checkpoint, layers: &layers, base: &self.base }))
+        let pages = Reading { base: &self.base, root: &layers.root, may_block };
+        guarded(|| read(&Commit { checkpoint, layers, pages }))
     }
 
     /// Publishes a commit, and says how much memory the active layer takes now.
@@ -113,7 +134,7 @@ impl Commit<'_> {
     pub(crate) fn scope(&self, name: &ScopeName) -> Result<Option<Arc<Scope>>, ViewsError> {
         match self.layers.find(|overlay| overlay.scopes.get(name)) {
             Some(scope) => Ok(Some(Arc::clone(scope))),
-            None => self.base.scope(&self.layers.root, name),
+            None => self.pages.scope(name),
         }
     }
 
@@ -121,28 +142,32 @@ impl Commit<'_> {
         match self.layers.find(|overlay| overlay.nodes.get(&id)) {
             Some(Some(node)) => Ok(Arc::clone(node)),
             Some(None) => Err(ViewsError::damaged(&PageId::Node(id).key())),
-            None => self.base.node(&self.layers.root, id),
+            None => self.pages.node(id),
         }
     }
 
     pub(crate) fn record(&self, place: Place) -> Result<Option<Arc<DeliveryRecord>>, ViewsError> {
         match self.layers.find(|overlay| overlay.records.get(&place)) {
             Some(record) => Ok(Some(Arc::clone(record))),
-            None => Ok(self.base.record(&self.layers.root, place)?.map(Arc::new)),
+            None => Ok(self.pages.record(place)?.map(Arc::new)),
         }
     }
 
     pub(crate) fn payload(&self, place: Place) -> Result<Option<JsonText>, ViewsError> {
         match self.layers.find(|overlay| overlay.payloads.get(&place)) {
+            // Copying large ones takes its time too.
+            Some(Some(payload)) if !self.pages.may_block && payload.as_str().len() > BLOCK_PAYLOAD_MAX_BYTES => {
+                Err(ViewsError::NotCached)
+            }
             Some(payload) => Ok(payload.as_deref().cloned()),
-            None => self.base.payload(&self.layers.root, place),
+            None => self.pages.payload(place),
         }
     }
 
     pub(crate) fn quarter(&self, id: QuarterId) -> Result<Option<Arc<Quarter>>, ViewsError> {
         match self.layers.find(|overlay| overlay.quarters.get(&id)) {
             Some(quarter) => Ok(Some(Arc::clone(quarter))),
-            None => Ok(self.base.quarter(&self.layers.root, id)?.map(Arc::new)),
+            None => Ok(self.pages.quarter(id)?.map(Arc::new)),
         }
     }
 
@@ -150,7 +175,7 @@ impl Commit<'_> {
     pub(crate) fn place(&self, hash: u64) -> Result<Option<Place>, ViewsError> {
         match self.layers.find(|overlay| overlay.places.get(&hash)) {
             Some(place) => Ok(Some(*place)),
-            None => self.base.place(&self.layers.root, hash),
+            None => self.pages.place(hash),
         }
     }
 
@@ -173,12 +198,12 @@ impl Commit<'_> {
 
     /// The next scope in pages, in the order of their keys.
     pub(crate) fn scope_in_pages_after(&self, last: Option<&ScopeName>) -> Result<Option<ScopeName>, ViewsError> {
-        let mut next = self.base.pages.scope_after(last)?;
+        let mut next = self.pages.base.pages.scope_after(last)?;
         // A crash may have left a page of a scope that is not valid.
         while let Some(name) = &next
-            && self.base.scope(&self.layers.root, name)?.is_none()
+            && self.pages.scope(name)?.is_none()
         {
-            next = self.base.pages.scope_after(Some(name))?;
+            next = self.pages.base.pages.scope_after(Some(name))?;
         }
         Ok(next)
     }
@@ -190,7 +215,7 @@ impl Commit<'_> {
             overlays.into_iter().flatten().flat_map(|layer| layer.scopes.keys()).collect();
         let mut found = Vec::new();
         for name in names {
-            if self.base.scope(&self.layers.root, name)?.is_none() {
+            if self.pages.scope(name)?.is_none() {
                 found.push(name.clone());
             }
         }
@@ -202,8 +227,8 @@ impl Commit<'_> {
         let overlays = [Some(&self.layers.active), self.layers.frozen.as_deref()];
         let ids = overlays.into_iter().flatten().flat_map(|overlay| overlay.quarters.keys());
         let mut numbers: BTreeSet<i32> = ids.filter(|id| id.scope == scope).map(|id| id.quarter).collect();
-        for day in self.base.pages.days_of(scope)? {
-            let day = self.base.day(&self.layers.root, scope, day)?;
+        for day in self.pages.base.pages.days_of(scope)? {
+            let day = self.pages.day(scope, day)?;
             numbers.extend(day.iter().flat_map(|day| day.0.keys()));
         }
         let quarter = |quarter| Ok(self.quarter(QuarterId { scope, quarter })?.map(|kept| (quarter, kept)));

@@ -43,7 +43,7 @@ impl ReadModel {
     ///
     /// When it cannot be read.
     pub fn kept_delivery(&self, key: &DeliveryKey) -> Result<Option<KeptDelivery>, ViewsError> {
-        self.shared().read(|commit| match commit.find(key)? {
+        self.read(|commit| match commit.find(key)? {
             Some(place) => Ok(kept(commit, &key.subscription, place)?),
             None => Ok(None),
         })
@@ -63,7 +63,7 @@ impl ReadModel {
     fn deliveries_of(&self, key: SubscriptionKey) -> impl Iterator<Item = Result<KeptDelivery, ViewsError>> {
         let mut number = 0;
         std::iter::from_fn(move || {
-            let next = self.shared().read(|commit| {
+            let next = self.read(|commit| {
                 let scope = commit.scope(&ScopeName::Subscription(key.clone()))?;
                 let Some(scope) = scope.filter(|scope| number < scope.deliveries) else { return Ok(None) };
                 let place = Place { subscription: scope.number, number };
@@ -84,20 +84,19 @@ impl ReadModel {
                 if is_over {
                     return None;
                 }
-                let next = self.shared().read(|commit| commit.scope_in_pages_after(last.as_ref()));
+                let next = self.read(|commit| commit.scope_in_pages_after(last.as_ref()));
                 last = next.as_ref().ok().cloned().flatten();
                 is_over = last.is_none();
                 next.transpose()
             })
         };
-        let in_memory =
-            std::iter::once_with(|| self.shared().read(|commit| commit.scopes_in_memory())).flat_map(|names| {
-                let (names, error) = match names {
-                    Ok(names) => (names, None),
-                    Err(error) => (Vec::new(), Some(Err(error))),
-                };
-                names.into_iter().map(Ok).chain(error)
-            });
+        let in_memory = std::iter::once_with(|| self.read(|commit| commit.scopes_in_memory())).flat_map(|names| {
+            let (names, error) = match names {
+                Ok(names) => (names, None),
+                Err(error) => (Vec::new(), Some(Err(error))),
+            };
+            names.into_iter().map(Ok).chain(error)
+        });
         in_pages.chain(in_memory)
     }
 
@@ -125,7 +124,7 @@ impl ReadModel {
     ///
     /// When they cannot be read.
     pub fn kept_stats(&self, name: &ScopeName) -> Result<Option<Stats>, ViewsError> {
-        self.shared().read(|commit| Ok(commit.scope(name)?.map(|scope| scope.stats.clone())))
+        self.read(|commit| Ok(commit.scope(name)?.map(|scope| scope.stats.clone())))
     }
 
     /// The quarters of an hour that are kept of a workspace or a subscription, by their start.
@@ -134,7 +133,7 @@ impl ReadModel {
     ///
     /// When they cannot be read.
     pub fn kept_quarters(&self, name: &ScopeName) -> Result<Vec<(Timestamp, Quarter)>, ViewsError> {
-        self.shared().read(|commit| {
+        self.read(|commit| {
             let Some(scope) = commit.scope(name)? else { return Ok(Vec::new()) };
             let quarters = commit.quarters(scope.number)?.into_iter();
             Ok(quarters.map(|(number, quarter)| (start_of(number), (*quarter).clone())).collect())
@@ -147,7 +146,7 @@ impl ReadModel {
     ///
     /// When it cannot be read.
     pub fn kept_list(&self, list: &ListId) -> Result<Option<KeptList>, ViewsError> {
-        self.shared().read(|commit| {
+        self.read(|commit| {
             let Some(list) = List::of(commit, list)? else { return Ok(None) };
             Ok(Some(KeptList { total: list.root.total, counts: list.root.counts(&mut list.nodes(commit))? }))
         })
@@ -164,7 +163,7 @@ impl ReadModel {
         offset: u64,
         limit: usize,
     ) -> Result<Vec<(ListEntry, Marks)>, ViewsError> {
-        self.shared().read(|commit| {
+        self.read(|commit| {
             let Some(list) = List::of(commit, list)? else { return Ok(Vec::new()) };
             let mut entries = Vec::new();
             list.root.newest(&mut list.nodes(commit), offset, limit, &mut |met| {

@@ -28,6 +28,15 @@ pub struct ReadModel {
     current: Arc<watch::Sender<Arc<Shared>>>,
     /// How many wait for a position.
     waiters: Arc<watch::Sender<usize>>,
+    reads: Reads,
+}
+
+/// What a read may take.
+#[derive(Clone, Copy, Debug)]
+enum Reads {
+    All,
+    /// Only what is in memory.
+    Cached,
 }
 
 /// Somebody who waits for a position, as long as the value is there.
@@ -117,7 +126,7 @@ pub struct WaitTimeout {
 
 impl ReadModel {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { current: Arc::new(watch::Sender::new(shared)), waiters: Arc::default() }
+        Self { current: Arc::new(watch::Sender::new(shared)), waiters: Arc::default(), reads: Reads::All }
     }
 
     pub(crate) fn shared(&self) -> Arc<Shared> {
@@ -128,6 +137,20 @@ impl ReadModel {
     pub(crate) fn switch_to(&self, next: Arc<Shared>) {
         let old = self.current.send_replace(next);
         old.generation.retire();
+    }
+
+    /// The same, for reads that do not block: those that would fail with [`ViewsError::NotCached`]. They may be made on
+    /// the async runtime.
+    #[must_use]
+    pub fn cached(&self) -> Self {
+        Self { reads: Reads::Cached, ..self.clone() }
+    }
+
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Commit<'_>) -> Result<T, ViewsError>) -> Result<T, ViewsError> {
+        match self.reads {
+            Reads::All => self.shared().read(read),
+            Reads::Cached => self.shared().read_cached(read),
+        }
     }
 
     /// The position that the views have reached.
@@ -186,7 +209,7 @@ impl ReadModel {
     ///
     /// When the views cannot be read.
     pub fn waiting(&self, workspace_id: &WorkspaceId, offset: u64, limit: usize) -> Result<WaitingPage, ViewsError> {
-        self.shared().read(|commit| {
+        self.read(|commit| {
             let position = commit.checkpoint.position;
             let Some(list) = List::of(commit, &ListId::Waiting(workspace_id.clone()))? else {
                 return Ok(WaitingPage { position, total: 0, rows: Vec::new() });
@@ -207,7 +230,7 @@ impl ReadModel {
     /// When the views cannot be read.
     pub fn stats(&self, subscription: &SubscriptionKey) -> Result<StatsAnswer, ViewsError> {
         let name = ScopeName::Subscription(subscription.clone());
-        self.shared().read(|commit| {
+        self.read(|commit| {
             let scope = commit.scope(&name)?;
             let stats = scope.map_or_else(Stats::default, |scope| scope.stats.clone());
             Ok(StatsAnswer { position: commit.checkpoint.position, stats })
@@ -219,14 +242,13 @@ impl ReadModel {
     /// # Errors
     ///
     /// When the views cannot be read.
-    pub fn deliveries(&self, request: PageRequest) -> Result<DeliveryPage, ViewsError> {
-        let list = match request.subscription_id {
-            None => ListId::Workspace(request.workspace_id),
-            Some(subscription_id) => {
-                ListId::Subscription(SubscriptionKey { workspace_id: request.workspace_id, subscription_id })
-            }
+    pub fn deliveries(&self, request: &PageRequest) -> Result<DeliveryPage, ViewsError> {
+        let workspace_id = request.workspace_id.clone();
+        let list = match request.subscription_id.clone() {
+            None => ListId::Workspace(workspace_id),
+            Some(subscription_id) => ListId::Subscription(SubscriptionKey { workspace_id, subscription_id }),
         };
-        self.shared().read(|commit| {
+        self.read(|commit| {
             let position = commit.checkpoint.position;
             let Some(list) = List::of(commit, &list)? else {
                 return Ok(DeliveryPage { position, total: 0, rows: Vec::new() });
@@ -279,7 +301,8 @@ fn row(commit: &Commit<'_>, met: Met<'_>) -> Result<DeliveryRow, ViewsError> {
     let damaged = || damaged(met.place);
     let record = commit.record(met.place)?.ok_or_else(damaged)?;
     let payload = commit.payload(met.place)?;
-    let (_, subscription_id) = ids(&met).ok_or_else(damaged)?;
+    let subscription_id = ids_of(met.key.name).and_then(|(_, id)| SubscriptionId::parse(id).ok());
+    let subscription_id = subscription_id.ok_or_else(damaged)?;
     let record = Arc::unwrap_or_clone(record);
     DeliveryRow::of(record.delivery_id, subscription_id, record.state, payload).ok_or_else(damaged)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crate::base::{Page, Root};
+use crate::base::{Page, Reading, Root};
 use crate::block::Block;
 use crate::checkpoint::Checkpoint;
 use crate::day::Day;
@@ -119,6 +119,11 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
+    /// The pages as they are until these are valid.
+    fn old(&self) -> Reading<'_> {
+        Reading { base: &self.shared.base, root: self.root, may_block: true }
+    }
+
     /// Writes a page; its older versions go once this one is valid.
     fn put(&mut self, id: PageId, bytes: &[u8], page: Page) -> Result<(), ViewsError> {
         self.remove(&id)?;
@@ -133,7 +138,7 @@ impl Writing<'_> {
     }
 
     fn put_block(&mut self, id: PageId, rows: &BTreeMap<usize, Vec<u8>>) -> Result<(), ViewsError> {
-        let old = self.shared.base.block(self.root, &id)?;
+        let old = self.old().block(&id)?;
         let block = Arc::new(Block::merged(old.as_deref(), rows));
         self.put(id, block.as_bytes(), Page::Rows(Arc::clone(&block)))
     }
@@ -150,7 +155,7 @@ impl Writing<'_> {
     fn payloads(&mut self, overlay: &Overlay) -> Result<(), ViewsError> {
         for ((subscription, block), places) in by_block(overlay.payloads.keys()) {
             let id = PageId::Payloads { subscription, block };
-            let old = self.shared.base.block(self.root, &id)?;
+            let old = self.old().block(&id)?;
             let mut rows = BTreeMap::new();
             for place in places {
                 let payload = overlay.payloads[&place].as_deref();
@@ -190,7 +195,7 @@ impl Writing<'_> {
             days.entry((id.scope, Day::of(id.quarter))).or_default().push(*id);
         }
         for ((scope, number), ids) in days {
-            let old = self.shared.base.day(self.root, scope, number)?;
+            let old = self.old().day(scope, number)?;
             let mut day = old.map_or_else(Day::default, |day| (*day).clone());
             for id in ids {
                 day.0.insert(id.quarter, (*overlay.quarters[&id]).clone());

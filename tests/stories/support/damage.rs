@@ -34,12 +34,18 @@ pub(crate) fn remove_chunk(log: &Path, first: u64) {
     });
 }
 
-/// Changes every row of the views whose key begins with that letter.
-pub(crate) fn change_rows(views: &Path, letter: u8, change: impl Fn(&[u8]) -> Vec<u8>) {
-    with_tree(views, "views", |rows| {
-        for row in rows.scan_prefix([letter]) {
-            let (key, value) = row.expect("it reads");
-            rows.insert(key, change(&value)).expect("it is written");
+/// Changes every page of the views whose key begins with that letter.
+pub(crate) fn change_pages(views: &Path, letter: u8, change: impl Fn(&[u8]) -> Vec<u8>) {
+    with_tree(views, "pages", |pages| {
+        for page in pages.scan_prefix([letter]) {
+            let (key, value) = page.expect("it reads");
+            // Its length and the number of its parts, both 32 bits, stand before what is compressed.
+            let (head, packed) = value.split_at(8);
+            assert_eq!(head[4..], 1_u32.to_le_bytes(), "the pages of this story are of one part");
+            let changed = change(&zstd::decode_all(packed).expect("it is compressed"));
+            let length = u32::try_from(changed.len()).expect("it is short").to_le_bytes();
+            let packed = zstd::bulk::compress(&changed, 1).expect("it compresses");
+            pages.insert(key, [&length[..], &head[4..], &packed].concat()).expect("it is written");
         }
     });
 }

@@ -59,7 +59,7 @@ fn in_folder(path: &Path, args: DeliveriesArgs) -> anyhow::Result<Answer> {
         offset: args.offset,
         limit: usize::try_from(args.limit).expect("a page is at most 100 rows"),
     };
-    let page = Tool::open(path)?.current_views()?.deliveries(request)?;
+    let page = Tool::open(path)?.current_views()?.deliveries(&request)?;
     let json = serde_json::to_string(&ledger_query::PageBody::new(&page, args.limit, args.offset))?;
     Ok(Answer { position: page.position.get(), json })
 }

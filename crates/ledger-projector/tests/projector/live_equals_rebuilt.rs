@@ -86,7 +86,7 @@ fn read_pages(views: &ReadModel, ws: &str, sub: Option<&str>) -> Vec<DeliveryRow
             offset: rows.len() as u64,
             limit: PAGE,
         };
-        let page = views.deliveries(request).expect("it reads");
+        let page = views.deliveries(&request).expect("it reads");
         rows.extend(page.rows);
         if rows.len() as u64 == page.total {
             return rows;

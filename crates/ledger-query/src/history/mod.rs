@@ -9,6 +9,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::HeaderMap;
 use ledger_auth::openapi::reference;
+use ledger_views::ReadModel;
 
 pub(crate) use self::error::{ErrorBody, HistoryError, method_not_allowed};
 pub use self::page::PageBody;
@@ -38,10 +39,10 @@ pub(crate) async fn list_deliveries(
     let caller = state.tokens.authenticate(&headers, (state.now)())?;
     let query = ListQuery::parse(query.as_deref(), &caller)?;
     wait_for_min_position(&state.views, &headers).await?;
-    let read = move || {
-        let (limit, offset) = (query.limit, query.offset);
-        let page = state.views.deliveries(query.into_request())?;
+    let (limit, offset, request) = (query.limit, query.offset, query.into_request());
+    let read = move |views: &ReadModel| {
+        let page = views.deliveries(&request)?;
         Ok((page.position, PageBody::new(&page, limit, offset).to_json()))
     };
-    Ok(state.answers.make(read).await?)
+    Ok(state.answers.make(&state.views, read).await?)
 }

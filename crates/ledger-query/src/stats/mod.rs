@@ -10,7 +10,7 @@ use axum::response::Response;
 use http::HeaderMap;
 use ledger_auth::openapi::reference;
 use ledger_event::Timestamp;
-use ledger_views::Stats;
+use ledger_views::{ReadModel, Stats};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -66,12 +66,12 @@ pub(crate) async fn get_stats(
     let caller = state.tokens.authenticate(&headers, (state.now)())?;
     let subscription = request::parse(webhook_id, query.as_deref(), &caller)?;
     wait_for_min_position(&state.views, &headers).await?;
-    let read = move || {
-        let answer = state.views.stats(&subscription)?;
+    let read = move |views: &ReadModel| {
+        let answer = views.stats(&subscription)?;
         let json = serde_json::to_vec(&StatsBody::from(&answer.stats)).expect("figures are plain numbers");
         Ok((answer.position, json))
     };
-    Ok(state.answers.make(read).await?)
+    Ok(state.answers.make(&state.views, read).await?)
 }
 
 /// Refuses an empty id: it is an id out of bounds, not an unknown address.
