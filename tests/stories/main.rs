@@ -39,4 +39,5 @@ mod status;
 mod support;
 mod tokens;
 mod verify;
+mod views;
 mod waiting;

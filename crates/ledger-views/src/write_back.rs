@@ -9,7 +9,7 @@ use crate::block::Block;
 use crate::checkpoint::Checkpoint;
 use crate::day::Day;
 use crate::error::{ViewsError, guarded};
-use crate::index::{Merge, Run, RunWriter};
+use crate::index::{Merge, PIECE_ENTRIES, Run, RunWriter};
 use crate::layers::Shared;
 use crate::overlay::{Overlay, QuarterId};
 use crate::pages::{PageId, Removal, encode};
@@ -217,7 +217,7 @@ impl Writing<'_> {
         let mut replaced = Vec::new();
         let mut merge = merge.or_else(|| Merge::due(&runs, self.root.next_run));
         if let Some(mut under_way) = merge.take() {
-            if under_way.step(pages, &self.root.versions, self.version)? {
+            if under_way.step(pages, &self.root.versions, self.version, PIECE_ENTRIES)? {
                 let merged;
                 (merged, replaced) = under_way.finish(pages, self.version)?;
                 runs.retain(|run| !replaced.contains(run));

@@ -10,7 +10,7 @@ const FAN_IN: usize = 4;
 
 /// Entries that are merged with each set of pages, beside those that it brings: several times as many as it may bring, so
 /// that merges keep up however many runs there are.
-const PIECE_ENTRIES: u64 = 200_000;
+pub(crate) const PIECE_ENTRIES: u64 = 200_000;
 
 /// A merge under way.
 pub(crate) struct Merge {
@@ -41,9 +41,15 @@ impl Merge {
         Some(Self { inputs: inputs.collect(), output: RunWriter::new(Run::new(number, entries)) })
     }
 
-    /// Merges a piece; whether all is merged.
-    pub(crate) fn step(&mut self, pages: &PageStore, versions: &Versions, version: u64) -> Result<bool, ViewsError> {
-        for _ in 0..PIECE_ENTRIES {
+    /// Merges up to so many entries; whether all is merged.
+    pub(crate) fn step(
+        &mut self,
+        pages: &PageStore,
+        versions: &Versions,
+        version: u64,
+        entries: u64,
+    ) -> Result<bool, ViewsError> {
+        for _ in 0..entries {
             let mut least: Option<(u64, usize)> = None;
             for (number, input) in self.inputs.iter_mut().enumerate() {
                 if let Some(hash) = input.peek(pages, versions)?

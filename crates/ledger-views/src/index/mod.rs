@@ -18,5 +18,8 @@ mod run;
 pub(crate) use bucket::Bucket;
 pub(crate) use filter::{Filter, GROUP_BUCKETS};
 pub(crate) use hash::HashKey;
-pub(crate) use merge::Merge;
+pub(crate) use merge::{Merge, PIECE_ENTRIES};
 pub(crate) use run::{Run, RunWriter};
+
+#[cfg(test)]
+mod tests;
