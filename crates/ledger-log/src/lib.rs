@@ -1,6 +1,7 @@
 //! The append-only log of events: the trait, the log on sled, a log in memory, and one conformance suite.
 //!
-//! An append goes this way: requests wait in a bounded `queue`; the appender takes what makes one chunk;
+//! An append goes this way: the sender's thread packs its events into one buffer (`packed`); requests wait in a bounded
+//! `queue`; the appender takes what makes one chunk;
 //! the pure `sequencer` gives positions, recognizes repeats (`window`) and hashes (`chain`); the chunk is
 //! encoded and compressed (`chunk_codec`), made durable in a journal, cut into `parts` for sled, and only then
 //! published as the [`Head`] and acknowledged. The log in memory has all of that but the disk.
@@ -24,6 +25,7 @@ mod event_log;
 mod fingerprint;
 mod identity;
 mod memory_log;
+mod packed;
 mod parts;
 mod queue;
 mod restore;

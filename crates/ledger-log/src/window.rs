@@ -110,11 +110,13 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use ledger_event::EventEncoder;
+
     use super::*;
     use crate::conformance::numbered;
 
     fn fingerprint(number: u64) -> Fingerprint {
-        Fingerprint::of(numbered(number).event).1
+        Fingerprint::of(numbered(number).event, &mut EventEncoder::default())
     }
 
     fn position(number: u64) -> Position {
