@@ -11,7 +11,7 @@ use ledger_event::{EncodedEvent, Event, EventEncoder, Timestamp};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 /// 128 bits: no two of them meet by accident.
-pub(crate) type Digest = u128;
+pub(crate) type Digest = [u64; 2];
 
 static KEY: LazyLock<[u8; 16]> = LazyLock::new(|| {
     let mut key = [0; 16];
@@ -70,7 +70,7 @@ impl Fingerprint {
 fn digest(write: impl FnOnce(&mut SipHasher13)) -> Digest {
     let mut hasher = SipHasher13::new_with_key(&KEY);
     write(&mut hasher);
-    hasher.finish128().as_u128()
+    hasher.finish128().as_u64().into()
 }
 
 /// Hashes bytes of any length so that the next ones cannot be taken for theirs.
