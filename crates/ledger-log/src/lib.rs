@@ -51,6 +51,6 @@ pub use sled_log::{
     DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_HOT_MAX_BYTES,
     DEFAULT_IDEMPOTENCE_WINDOW_EVENTS, DEFAULT_JOURNAL_FILE_MAX_BYTES, DEFAULT_QUEUE_MAX_BYTES,
     DEFAULT_QUEUE_MAX_REQUESTS, DEFAULT_SEGMENT_TARGET_BYTES, Salvaged, Sealing, SledLog, SledLogOptions, salvage,
-    witnessed_head,
+    was_closed_well, witnessed_head,
 };
 pub use verify::{Chain, ChainWalk, verify};

@@ -60,7 +60,6 @@ impl Appender {
         drop(commit);
         // It catches what panics in it, and has said what it failed of.
         let _ = thread.join();
-        lock(&self.committer).close();
         ended
     }
 
@@ -110,7 +109,7 @@ impl Appender {
     }
 }
 
-fn lock(committer: &Mutex<Committer>) -> MutexGuard<'_, Committer> {
+pub(super) fn lock(committer: &Mutex<Committer>) -> MutexGuard<'_, Committer> {
     // A panic in a commit is caught within it.
     committer.lock().unwrap_or_else(PoisonError::into_inner)
 }
