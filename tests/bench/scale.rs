@@ -23,7 +23,7 @@ const QUICK: Scale =
     Scale { name: "quick", runs: 3, events: 50_000, run_seconds: 1, flood_seconds: 3, library_requests: 40 };
 
 const NORMAL: Scale =
-    Scale { name: "1 M events", runs: 5, events: 1_000_000, run_seconds: 3, flood_seconds: 20, library_requests: 200 };
+    Scale { name: "1 M events", runs: 3, events: 1_000_000, run_seconds: 3, flood_seconds: 20, library_requests: 200 };
 
 const FULL: Scale = Scale {
     name: "10 M events",
