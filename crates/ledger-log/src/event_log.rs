@@ -72,7 +72,7 @@ pub trait EventLog: Send + Sync + 'static {
 pub type PendingAppend = Pin<Box<dyn Future<Output = Result<Appended, AppendError>> + Send>>;
 
 /// The events of one request, encoded: all that can be done for it by itself, before it waits for its turn.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Append {
     events: Vec<PreparedEvent>,
     /// The events as they will lie in a chunk.
@@ -92,18 +92,13 @@ impl Append {
     /// Prepares the events of one request, in the sender's order. It takes about a microsecond per event.
     #[must_use]
     pub fn new(events: Vec<CompletedEvent>) -> Self {
-        let mut encoder = EventEncoder::default();
-        let mut packed = Vec::with_capacity(events.len() * EVENT_LIKELY_BYTES);
-        let prepare = |CompletedEvent { event, occurred_at_given }| {
-            let marks = Marks::of(&event);
-            let encoded = encoder.encode(event);
-            pack(encoded, &mut packed);
-            PreparedEvent { fingerprint: marks.with_content(&encoded), occurred_at_given, end: packed.len() }
-        };
-        let events = events.into_iter().map(prepare).collect();
-        // It may wait in the queue, which counts what is in it.
-        packed.shrink_to_fit();
-        Self { events, packed }
+        let mut builder = AppendBuilder::default();
+        builder.append.events.reserve_exact(events.len());
+        builder.append.packed.reserve_exact(events.len() * EVENT_LIKELY_BYTES);
+        for event in events {
+            builder.push(event);
+        }
+        builder.finish()
     }
 
     /// How many events it has.
@@ -118,6 +113,39 @@ impl Append {
 
     pub(crate) fn into_parts(self) -> (Vec<PreparedEvent>, Vec<u8>) {
         (self.events, self.packed)
+    }
+}
+
+/// Prepares the events of one request as they come, so that none waits for the others in a larger form.
+#[derive(Debug, Default)]
+pub struct AppendBuilder {
+    append: Append,
+    encoder: EventEncoder,
+}
+
+impl AppendBuilder {
+    /// Adds the sender's next event.
+    pub fn push(&mut self, CompletedEvent { event, occurred_at_given }: CompletedEvent) {
+        let Append { events, packed } = &mut self.append;
+        let marks = Marks::of(&event);
+        let encoded = self.encoder.encode(event);
+        pack(encoded, packed);
+        events.push(PreparedEvent { fingerprint: marks.with_content(&encoded), occurred_at_given, end: packed.len() });
+    }
+
+    /// Whether nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.append.events.is_empty()
+    }
+
+    /// The request of all that was added.
+    #[must_use]
+    pub fn finish(mut self) -> Append {
+        // It may wait in the queue, which counts what is in it.
+        self.append.packed.shrink_to_fit();
+        self.append.events.shrink_to_fit();
+        self.append
     }
 }
 

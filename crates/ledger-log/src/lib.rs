@@ -40,7 +40,7 @@ pub use chunk_codec::EncodedChunk;
 pub use clock::Clock;
 pub use cold::{Archive, NewSegment, SealedSegment, segment_path, tail_path};
 pub use event_log::{
-    Append, AppendError, Appended, BoxError, ChainHash, Chunk, EventLog, Head, LogError, PendingAppend,
+    Append, AppendBuilder, AppendError, Appended, BoxError, ChainHash, Chunk, EventLog, Head, LogError, PendingAppend,
 };
 pub use identity::{LedgerId, LogIdentity};
 pub use memory_log::{MemoryLog, MemoryLogOptions};
