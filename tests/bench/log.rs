@@ -1,14 +1,13 @@
 //! What a log costs on its disk, and how fast it opens, reads and seals.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use ledger_event::{CompletedEvent, Position};
-use ledger_log::{Append, ChainHash, EventLog, SegmentHeader, SegmentWriter, SledLog, SledLogOptions};
+use ledger_log::{Append, DEFAULT_SEGMENT_TARGET_BYTES, EventLog, SledLog, SledLogOptions};
 
 use crate::machine;
 use crate::program::Program;
@@ -16,6 +15,8 @@ use crate::report::{Report, Row, Unit};
 use crate::scale::Scale;
 
 const BATCH: usize = 1024;
+/// How many segments a log is sealed into, where that makes none larger than usual.
+const SEGMENTS: u64 = 4;
 const SEED: u64 = 7_000;
 const BESIDE: &str = "the same events as NDJSON, zstd 1";
 
@@ -43,19 +44,10 @@ pub(crate) fn measure(report: &mut Report, scale: &Scale, program: &Program) {
     bytes("bytes on disk per event, hot, open, logical", per_event(logical));
     bytes("bytes on disk per event, hot, closed, allocated", per_event(at_rest));
 
-    let (mut sealed_bytes, mut seal_rates) = (Vec::new(), Vec::new());
-    let log = open();
-    for _ in 0..scale.runs {
-        let path = dir.path().join("segment");
-        let started = Instant::now();
-        seal(&log, &path);
-        seal_rates.push(scale.events as f64 / started.elapsed().as_secs_f64());
-        let size = path.metadata().expect("it was written").len();
-        sealed_bytes.push(size as f64 / scale.events as f64);
-    }
-    drop(log);
-    bytes("bytes on disk per event, sealed", sealed_bytes);
-    report.add(Row::new("seal: read, write, check, sync", Unit::PerSecond("events"), seal_rates));
+    let sealed = seal_each(scale, open(), dir.path(), &log_dir);
+    bytes("bytes on disk per event, sealed", sealed.iter().map(|sealed| sealed.bytes_per_event).collect());
+    let rates = sealed.iter().map(|sealed| sealed.events_per_second).collect();
+    report.add(Row::new("seal: read, verify, write, sync, read back", Unit::PerSecond("events"), rates));
     measure_open(report, scale, program, open);
     drop(dir);
     measure_tools(report, scale, program);
@@ -124,19 +116,58 @@ fn fill(log: &SledLog, mut events: impl Iterator<Item = CompletedEvent>) {
     }
 }
 
-/// Copies all chunks of a log into a segment, durably.
-fn seal(log: &SledLog, path: &Path) {
-    let header = SegmentHeader { identity: log.identity(), first: Position::new(1), previous: ChainHash::START };
-    let file = BufWriter::with_capacity(1 << 20, File::create(path).expect("a file can be made"));
-    let mut segment = SegmentWriter::new(file, header).expect("the disk has room");
+/// What came of sealing a log once.
+struct Sealed {
+    bytes_per_event: f64,
+    events_per_second: f64,
+}
+
+/// Has the log sealed by the thread that does so behind every log, into a few segments, as often as there are runs. Its
+/// hot tier keeps everything, so that each run finds the same.
+fn seal_each(scale: &Scale, log: SledLog, dir: &Path, log_dir: &Path) -> Vec<Sealed> {
+    let lengths = chunk_lengths(&log);
+    let all: u64 = lengths.iter().map(|(_, bytes)| bytes).sum();
+    let segment_target_bytes = (all / SEGMENTS).min(DEFAULT_SEGMENT_TARGET_BYTES);
+    let end = sealed_end(&lengths, segment_target_bytes);
+    drop(log);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
+    let seal = |run| {
+        let segments_dir = dir.join(format!("segments-{run}"));
+        let options = SledLogOptions { segments_dir, segment_target_bytes, ..SledLogOptions::at(log_dir) };
+        let log = SledLog::open(SledLogOptions { hot_max_bytes: u64::MAX, ..options }).expect("it opens");
+        let started = Instant::now();
+        let mut sealing = log.watch_sealing();
+        runtime.block_on(sealing.wait_for(|sealing| sealing.sealed >= end)).expect("the log is open");
+        let elapsed = started.elapsed();
+        let bytes: u64 = log.segments().iter().map(|segment| segment.bytes).sum();
+        let events = end.get() as f64;
+        Sealed { bytes_per_event: bytes as f64 / events, events_per_second: events / elapsed.as_secs_f64() }
+    };
+    (0..scale.runs).map(seal).collect()
+}
+
+/// The last position of each chunk, and how many bytes it has.
+fn chunk_lengths(log: &SledLog) -> Vec<(Position, u64)> {
+    let mut lengths = Vec::new();
     let mut position = Position::new(1);
     while let Some(encoded) = log.encoded_chunk_at(position).expect("it reads") {
-        segment.push(&encoded).expect("it follows");
-        position = encoded.decode().expect("it is whole").last().next();
+        let last = encoded.decode().expect("it is whole").last();
+        lengths.push((last, encoded.as_bytes().len() as u64));
+        position = last.next();
     }
-    let (file, _) = segment.finish().expect("it has chunks");
-    let file = file.into_inner().expect("the disk has room");
-    file.sync_all().expect("the disk works");
+    lengths
+}
+
+/// Where the last full segment ends.
+fn sealed_end(lengths: &[(Position, u64)], segment_target_bytes: u64) -> Position {
+    let (mut end, mut bytes) = (Position::START, 0);
+    for (last, length) in lengths {
+        bytes += length;
+        if bytes >= segment_target_bytes {
+            (end, bytes) = (*last, 0);
+        }
+    }
+    end
 }
 
 /// How many bytes the same events take as NDJSON, compressed as one stream.

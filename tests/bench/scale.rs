@@ -45,7 +45,7 @@ const QUICK: Scale = Scale {
 
 const NORMAL: Scale = Scale {
     name: "1 M events",
-    runs: 5,
+    runs: 3,
     events: 1_000_000,
     run_seconds: 3,
     flood_seconds: 20,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::support::events::{at, created, succeeded};
-use crate::support::{Ledger, Outcome, Program, copy_folder, serve_workspace};
+use crate::support::{Ledger, Outcome, Program, Running, copy_folder, serve_workspace};
 
 /// How many places of a file are changed, and how many lengths it is cut to.
 const PLACES: u64 = 12;
@@ -100,4 +100,73 @@ async fn a_file_of_the_hot_tier_that_is_cut_anywhere_is_told_or_does_no_harm() {
     };
     let cut = |bytes: &mut Vec<u8>, at: u64| bytes.truncate(usize::try_from(at).expect("it is a file of a test"));
     sweep("cut", places, cut).await;
+}
+
+/// A ledger that was closed once, served again and killed after another append.
+async fn killed() -> Ledger {
+    let (ledger, server, client) = serve_workspace("ws_1").await;
+    for name in 0..40 {
+        client.must_append(&created(("whsub_1", &format!("whdel_{name}")), &at(0))).await;
+    }
+    server.terminate().await;
+    let token = ledger.workspace_token("ws_1");
+    let server = ledger.serve().await;
+    server.client(&token).must_append(&created(("whsub_1", "whdel_last"), &at(1))).await;
+    server.kill9();
+    ledger
+}
+
+fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    files_in(dir).into_iter().map(|path| (path.clone(), fs::read(path).expect("it reads"))).collect()
+}
+
+/// It ends by itself, with a line that says what is damaged and what mends it.
+fn see_refusal(outcome: &Outcome, what: &str) {
+    let said = &outcome.stderr;
+    let lines: Vec<_> = said.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!((outcome.code, lines.len()), (Some(1), 1), "{what}: {said}");
+    assert!(lines[0].starts_with("error: the log is damaged; `hookledger restore`"), "{what}: {said}");
+    assert!(
+        lines[0].contains("/log: ") && !said.contains("log.probed") && !said.contains("thread '"),
+        "{what}: {said}"
+    );
+}
+
+#[tokio::test]
+async fn a_log_that_was_cut_after_a_kill_is_refused_by_the_server_and_every_tool_and_left_as_it_is() {
+    let ledger = killed().await;
+    let (log, kept) = (ledger.data_dir().join("log"), ledger.beside("kept"));
+    copy_folder(&log, &kept);
+    let db = fs::read(kept.join("db")).expect("it is there");
+    for length in [100, used(&db) / 2, used(&db) - 1] {
+        fs::write(log.join("db"), &db[..usize::try_from(length).expect("it is small")]).expect("it is written");
+        let cut = contents(&log);
+        let server = Running::start(ledger.serve_program()).outcome().await;
+        see_refusal(&server, &format!("serve, cut to {length}"));
+        let backup = format!("backup -o {}", ledger.beside("backup").display());
+        for tool in ["status", "export", "replay", &backup, "ingest -", "checkpoint"] {
+            let called = Program::line(tool).arg("--data-dir").arg(ledger.data_dir()).run();
+            see_refusal(&called, &format!("{tool}, cut to {length}"));
+        }
+        assert_eq!(contents(&log), cut, "it is for the restore to change anything");
+        assert!(!ledger.data_dir().join("log.probed").exists(), "the copy is gone");
+    }
+    fs::write(log.join("db"), &db).expect("it is written");
+    ledger.serve().await.terminate().await;
+    assert_eq!(
+        verify(&ledger).expect_code(0).stdout.lines().next(),
+        Some("events    41"),
+        "a kill alone damages nothing"
+    );
+}
+
+#[tokio::test]
+async fn a_log_that_was_cut_after_a_clean_end_is_refused_as_well() {
+    let (ledger, _) = closed().await;
+    let log = ledger.data_dir().join("log");
+    let db = fs::read(log.join("db")).expect("it is there");
+    let half = usize::try_from(used(&db) / 2).expect("it is small");
+    fs::write(log.join("db"), &db[..half]).expect("it is written");
+    let server = Running::start(ledger.serve_program()).outcome().await;
+    see_refusal(&server, "serve");
 }

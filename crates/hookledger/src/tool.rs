@@ -28,12 +28,13 @@ pub(crate) struct Tool {
 }
 
 impl Tool {
-    /// Takes the folder and opens its log. A folder that has no log is left as it is.
+    /// Takes the folder and opens its log: in another process first when it was not closed in good order. A folder that
+    /// has no log is left as it is.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
-        Self::open_after(path, |_| Ok(()))
+        Self::open_after(path, probe::see_after_unclean_end)
     }
 
-    /// The same for a folder that is suspect: its log is opened in another process first.
+    /// The same for a folder that is suspect: whatever its log says, it is opened and read in another process first.
     pub(crate) fn open_suspect(path: &Path) -> anyhow::Result<Self> {
         Self::open_after(path, probe::see_that_it_opens)
     }

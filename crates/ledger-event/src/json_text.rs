@@ -83,6 +83,10 @@ impl JsonText {
         Self(text.into())
     }
 
+    pub(crate) fn into_string(self) -> String {
+        self.0.into_string()
+    }
+
     /// JSON text that we wrote ourselves within the bounds of a payload: an object without white space.
     pub(crate) fn of_written(text: String) -> Self {
         debug_assert!(text.starts_with('{') && text.len() <= PAYLOAD_MAX_BYTES, "it is a payload");

@@ -44,6 +44,6 @@ pub use number::{AttemptNumber, DurationMs, MaxAttempts, ResponseStatus};
 pub use parse::{ParseError, parse_json, parse_msgpack};
 pub use position::Position;
 pub use recorded_event::RecordedEvent;
-pub use stored::{Body, BodySlot, StoredEvent, StoredEventError};
+pub use stored::{Body, BodySlot, EncodedEvent, EventEncoder, StoredEvent, StoredEventError};
 pub use text::{Headers, Url, UrlError};
 pub use time::{Timestamp, TimestampError};

@@ -91,21 +91,50 @@ pub enum StoredEventError {
     },
 }
 
+/// Encodes one event after the other, and keeps its memory from one to the next.
+#[derive(Debug, Default)]
+pub struct EventEncoder {
+    skeleton: Vec<u8>,
+    bodies: Vec<Body>,
+}
+
+/// An event as the log will keep it, in the memory of its encoder.
+#[derive(Clone, Copy, Debug)]
+pub struct EncodedEvent<'a> {
+    /// The event without its bodies, in MessagePack.
+    pub skeleton: &'a [u8],
+    /// The bodies it has, by rising slot.
+    pub bodies: &'a [Body],
+}
+
+impl EventEncoder {
+    /// Encodes an event.
+    pub fn encode(&mut self, mut event: Event) -> EncodedEvent<'_> {
+        self.skeleton.clear();
+        self.bodies.clear();
+        take_bodies(&mut event.data, &mut self.bodies);
+        rmp_serde::encode::write_named(&mut self.skeleton, &event)
+            .expect("an event without bodies is plain maps, text and integers");
+        EncodedEvent { skeleton: &self.skeleton, bodies: &self.bodies }
+    }
+}
+
+impl EncodedEvent<'_> {
+    /// The skeleton before and after the time of occurrence.
+    #[must_use]
+    pub fn skeleton_without_time(&self) -> (&[u8], &[u8]) {
+        let time = find_time(self.skeleton).expect("this version encoded it");
+        (&self.skeleton[..time.start], &self.skeleton[time.end..])
+    }
+}
+
 impl StoredEvent {
     /// Encodes an event.
     #[must_use]
-    pub fn encode(mut event: Event) -> Self {
-        let bodies = take_bodies(&mut event.data);
-        let skeleton =
-            rmp_serde::to_vec_named(&event).expect("an event without bodies is plain maps, text and integers");
-        Self { skeleton, bodies }
-    }
-
-    /// The skeleton before and after the time of occurrence; `None` of one that this version would encode otherwise.
-    #[must_use]
-    pub fn skeleton_without_time(&self) -> Option<(&[u8], &[u8])> {
-        let time = find_time(&self.skeleton)?;
-        Some((&self.skeleton[..time.start], &self.skeleton[time.end..]))
+    pub fn encode(event: Event) -> Self {
+        let mut encoder = EventEncoder::default();
+        encoder.encode(event);
+        Self { skeleton: encoder.skeleton, bodies: encoder.bodies }
     }
 
     /// Decodes the event, with the bodies that are still there.
@@ -160,32 +189,30 @@ fn split_text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
-fn take_bodies(data: &mut EventData) -> Vec<Body> {
-    let mut bodies = Vec::new();
+fn take_bodies(data: &mut EventData, bodies: &mut Vec<Body>) {
     match data {
         EventData::DeliveryCreated(data) => {
-            take_description(&mut bodies, data, BodySlot::Payload, BodySlot::Url);
+            take_description(bodies, data, BodySlot::Payload, BodySlot::Url);
         }
         EventData::AttemptStarted(data) => {
-            take_text(&mut bodies, BodySlot::Url, data.url.take().map(|url| url.as_str().to_owned()));
-            take_headers(&mut bodies, BodySlot::RequestHeaders, &mut data.request_headers);
-            take_embedded(&mut bodies, &mut data.delivery);
+            take_text(bodies, BodySlot::Url, data.url.take().map(Url::into_string));
+            take_headers(bodies, BodySlot::RequestHeaders, &mut data.request_headers);
+            take_embedded(bodies, &mut data.delivery);
         }
         EventData::AttemptSucceeded(data) => {
-            take_headers(&mut bodies, BodySlot::ResponseHeaders, &mut data.response_headers);
-            take_text(&mut bodies, BodySlot::ResponseBody, data.response_body.take());
-            take_embedded(&mut bodies, &mut data.delivery);
+            take_headers(bodies, BodySlot::ResponseHeaders, &mut data.response_headers);
+            take_text(bodies, BodySlot::ResponseBody, data.response_body.take());
+            take_embedded(bodies, &mut data.delivery);
         }
         EventData::AttemptFailed(data) => {
-            take_headers(&mut bodies, BodySlot::ResponseHeaders, &mut data.response_headers);
-            take_text(&mut bodies, BodySlot::ResponseBody, data.response_body.take());
-            take_text(&mut bodies, BodySlot::Error, data.error.take());
-            take_embedded(&mut bodies, &mut data.delivery);
+            take_headers(bodies, BodySlot::ResponseHeaders, &mut data.response_headers);
+            take_text(bodies, BodySlot::ResponseBody, data.response_body.take());
+            take_text(bodies, BodySlot::Error, data.error.take());
+            take_embedded(bodies, &mut data.delivery);
         }
-        EventData::DeliveryRetryScheduled(data) => take_text(&mut bodies, BodySlot::Reason, data.reason.take()),
-        EventData::DeliveryCancelled(data) => take_text(&mut bodies, BodySlot::Reason, data.reason.take()),
+        EventData::DeliveryRetryScheduled(data) => take_text(bodies, BodySlot::Reason, data.reason.take()),
+        EventData::DeliveryCancelled(data) => take_text(bodies, BodySlot::Reason, data.reason.take()),
     }
-    bodies
 }
 
 fn take_text(bodies: &mut Vec<Body>, slot: BodySlot, text: Option<String>) {
@@ -204,8 +231,8 @@ fn take_embedded(bodies: &mut Vec<Body>, delivery: &mut Option<EmbeddedDelivery>
 }
 
 fn take_description(bodies: &mut Vec<Body>, data: &mut DeliveryDescription, payload: BodySlot, url: BodySlot) {
-    take_text(bodies, payload, data.payload.take().map(|payload| payload.as_str().to_owned()));
-    take_text(bodies, url, data.url.take().map(|url| url.as_str().to_owned()));
+    take_text(bodies, payload, data.payload.take().map(JsonText::into_string));
+    take_text(bodies, url, data.url.take().map(Url::into_string));
 }
 
 /// Puts a body back; `None` where it does not fit.
@@ -276,12 +303,23 @@ mod tests {
 
         #[test]
         fn the_skeleton_is_parted_at_the_time_alone(event in testing::event(), later in testing::event()) {
-            let stored = StoredEvent::encode(event.clone());
-            let moved = StoredEvent::encode(Event { occurred_at: later.occurred_at, ..event });
-            let (before, after) = stored.skeleton_without_time().expect("it was just encoded");
-            prop_assert_eq!(moved.skeleton_without_time(), Some((before, after)));
-            let time = &stored.skeleton[before.len()..stored.skeleton.len() - after.len()];
+            let (mut encoder, mut other) = (EventEncoder::default(), EventEncoder::default());
+            let encoded = encoder.encode(event.clone());
+            let moved = other.encode(Event { occurred_at: later.occurred_at, ..event });
+            let (before, after) = encoded.skeleton_without_time();
+            prop_assert_eq!(moved.skeleton_without_time(), (before, after));
+            let time = &encoded.skeleton[before.len()..encoded.skeleton.len() - after.len()];
             prop_assert!(before.ends_with(b"\xaboccurred_at") && after.starts_with(b"\xa4data") && time.len() <= 9);
+        }
+
+        #[test]
+        fn one_encoder_encodes_each_event_as_if_it_were_the_first(history in testing::history(10)) {
+            let mut encoder = EventEncoder::default();
+            for event in history {
+                let stored = StoredEvent::encode(event.clone());
+                let encoded = encoder.encode(event);
+                prop_assert_eq!((encoded.skeleton, encoded.bodies), (&stored.skeleton[..], &stored.bodies[..]));
+            }
         }
 
         #[test]

@@ -39,6 +39,10 @@ impl Url {
         &self.0
     }
 
+    pub(crate) fn into_string(self) -> String {
+        self.0
+    }
+
     /// Parses text that came from outside.
     ///
     /// # Errors

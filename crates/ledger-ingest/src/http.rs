@@ -26,11 +26,14 @@ use tokio::time::timeout;
 
 use crate::decode::{Encoding, UnpackError};
 use crate::ingest::{Ingest, IngestError};
-use crate::parse::{RequestError, RequestFormat, parse_request};
+use crate::parse::{RequestError, RequestFormat, each_event};
 use crate::room::{Room, Taken};
 
 /// Bodies from this size on are parsed off the async runtime, a few at a time, in bytes.
 const LARGE_MIN_BYTES: usize = 32 * 1024;
+
+/// The most memory that is made ready for a body before it comes, in bytes.
+const EXPECTED_MAX_BYTES: usize = 64 * 1024;
 
 /// When a sender that was turned away for want of room may come back.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -152,18 +155,17 @@ async fn receive(state: &IngestHttp, request: Request) -> Result<Append, Problem
     let encoding = request_encoding(&parts.headers)?;
     check_length(&parts.headers)?;
     let mut room = state.room.take();
-    let reading = read_body(body, &mut room);
+    let reading = read_body(body, &mut room, expected_bytes(&parts.headers));
     let body = timeout(state.options.request_timeout, reading).await.map_err(|_| body_timed_out())??;
     // A token may have been revoked while the body came in.
     let caller = authenticate()?;
     let (body, room) = unpack(state, encoding, body, room).await?;
     let (ingest, is_large) = (state.ingest.clone(), body.len() >= LARGE_MIN_BYTES);
     let read = move || {
-        let drafts = parse_request(format, &body).map_err(problem_of_request)?;
-        // What was parsed is what takes memory now, and what waits for the log is bounded there.
+        let prepared = prepare(&ingest, &caller, format, &body);
+        // What was encoded is what takes memory now, and what waits for the log is bounded there.
         drop((body, room));
-        authorize(&caller, &drafts)?;
-        ingest.prepare(caller.workspace().cloned(), drafts).map_err(problem_of)
+        prepared
     };
     if !is_large {
         return read();
@@ -205,8 +207,16 @@ fn request_encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Problem> {
 
 /// Refuses a body that says that it is too large, before it is sent.
 fn check_length(headers: &HeaderMap) -> Result<(), Problem> {
-    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > REQUEST_MAX_BYTES) { Err(too_large()) } else { Ok(()) }
+    if content_length(headers).is_some_and(|length| length > REQUEST_MAX_BYTES) { Err(too_large()) } else { Ok(()) }
+}
+
+/// How many bytes are made ready for a body: what its header claims, up to a bound.
+fn expected_bytes(headers: &HeaderMap) -> usize {
+    content_length(headers).map_or(0, |length| length.min(EXPECTED_MAX_BYTES))
+}
+
+fn content_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
 }
 
 fn too_large() -> Problem {
@@ -238,8 +248,8 @@ fn stopped() -> Problem {
 }
 
 /// Reads the body, which takes room as it arrives.
-async fn read_body(mut body: Body, room: &mut Taken) -> Result<Vec<u8>, Problem> {
-    let mut bytes = Vec::new();
+async fn read_body(mut body: Body, room: &mut Taken, expected_bytes: usize) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::with_capacity(expected_bytes);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Problem::bad_request("the body ended early"))?;
         // Trailers say nothing about events.
@@ -282,15 +292,32 @@ async fn off_the_runtime<T: Send + 'static>(
     })
 }
 
-/// Checks that the token reaches what every event names.
-fn authorize(caller: &Caller, drafts: &[EventDraft]) -> Result<(), Problem> {
-    for (index, draft) in drafts.iter().enumerate() {
-        let named = draft.workspace_id().map_or(Ok(()), |workspace| caller.may_see_workspace(workspace));
-        named
-            .and_then(|()| caller.may_see_subscription(draft.subscription_id()))
-            .map_err(|forbidden| Problem::from(forbidden).at_index(index))?;
-    }
-    Ok(())
+/// Reads, authorizes, completes and encodes each event while it is at hand. What is refused is what cannot be read,
+/// wherever it stands, before what the token does not reach, before what is not complete.
+fn prepare(ingest: &Ingest, caller: &Caller, format: RequestFormat, body: &[u8]) -> Result<Append, Problem> {
+    let mut preparing = ingest.begin(caller.workspace().cloned());
+    let (mut authorized, mut completed) = (Ok(()), Ok(()));
+    let mut index = 0;
+    let read = each_event(format, body, &mut |draft| {
+        if authorized.is_ok() {
+            authorized = authorize(caller, index, &draft);
+        }
+        if authorized.is_ok() && completed.is_ok() {
+            completed = preparing.push(draft);
+        }
+        index += 1;
+    });
+    read.map_err(problem_of_request)?;
+    authorized?;
+    completed.and_then(|()| preparing.finish()).map_err(problem_of)
+}
+
+/// Checks that the token reaches what an event names.
+fn authorize(caller: &Caller, index: usize, draft: &EventDraft) -> Result<(), Problem> {
+    let named = draft.workspace_id().map_or(Ok(()), |workspace| caller.may_see_workspace(workspace));
+    named
+        .and_then(|()| caller.may_see_subscription(draft.subscription_id()))
+        .map_err(|forbidden| Problem::from(forbidden).at_index(index))
 }
 
 fn problem_of_unpack(error: UnpackError) -> Problem {

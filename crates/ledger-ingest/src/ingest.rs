@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ledger_event::{Completion, EventDraft, EventId, FieldError, Timestamp, WorkspaceId, limits};
-use ledger_log::{Append, AppendError, Appended, EventLog};
+use ledger_log::{Append, AppendBuilder, AppendError, Appended, EventLog};
 use uuid::Uuid;
 
 use crate::counters::Counters;
@@ -86,14 +86,18 @@ impl Ingest {
         if drafts.len() > limits::REQUEST_MAX_EVENTS {
             return Err(IngestError::TooManyEvents { count: drafts.len() });
         }
+        let mut preparing = self.begin(workspace_id);
+        for draft in drafts {
+            preparing.push(draft)?;
+        }
+        preparing.finish()
+    }
+
+    /// Begins a request, whose events are completed, checked and encoded as they come.
+    pub(crate) fn begin(&self, workspace_id: Option<WorkspaceId>) -> Preparing {
         let received_at = (self.options.now)();
         let completion = Completion { workspace_id, received_at, text_cut_bytes: self.options.text_cut_bytes };
-        let mut events = Vec::with_capacity(drafts.len());
-        for (index, draft) in drafts.into_iter().enumerate() {
-            let event = draft.complete(&completion, new_id).map_err(|source| IngestError::Field { index, source })?;
-            events.push(event);
-        }
-        Ok(Append::new(events))
+        Preparing { completion, next: 0, events: AppendBuilder::default() }
     }
 
     /// Appends what was prepared: all or none.
@@ -114,6 +118,30 @@ impl Ingest {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+}
+
+/// A request that is being prepared.
+pub(crate) struct Preparing {
+    completion: Completion,
+    /// The index of the next event.
+    next: usize,
+    events: AppendBuilder,
+}
+
+impl Preparing {
+    /// Adds the next event. After an error it is of no more use.
+    pub(crate) fn push(&mut self, draft: EventDraft) -> Result<(), IngestError> {
+        let index = self.next;
+        self.next += 1;
+        let event = draft.complete(&self.completion, new_id).map_err(|source| IngestError::Field { index, source })?;
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// The request of all that was added.
+    pub(crate) fn finish(self) -> Result<Append, IngestError> {
+        if self.events.is_empty() { Err(IngestError::NoEvents) } else { Ok(self.events.finish()) }
     }
 }
 

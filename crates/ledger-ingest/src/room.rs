@@ -1,9 +1,9 @@
 //! The memory that requests may take before they are appended.
 //!
 //! A body takes room as its bytes arrive and as they are unpacked, so that a sender holds what it has sent and not what
-//! it might send. A few bodies are unpacked at a time, each with buffers of its own. What is parsed is several times as
-//! large as its JSON, so only a few large requests are parsed at a time; the others wait with their bodies. What waits
-//! for the log is bounded by the log's own queue.
+//! it might send. A few bodies are unpacked at a time, each with buffers of its own. What is encoded
+//! takes memory beside its JSON, so only a few large requests are parsed at a time; the others wait with their bodies.
+//! What waits for the log is bounded by the log's own queue.
 
 use std::sync::Arc;
 

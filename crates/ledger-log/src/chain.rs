@@ -20,10 +20,11 @@
 //! listed), a short body cannot be guessed from its digest. An event can be dropped whole: its leaf stays.
 
 use blake3::Hasher;
-use ledger_event::{Position, StoredEvent, Timestamp};
+use ledger_event::{Position, Timestamp};
 
-use crate::event_log::{ChainHash, Chunk};
+use crate::event_log::ChainHash;
 use crate::identity::LogIdentity;
+use crate::packed::PackedEvent;
 
 const SALT_TAG: &[u8] = b"hookledger salt 1\n";
 const BODY_TAG: &[u8] = b"hookledger body 1\n";
@@ -43,9 +44,11 @@ impl ChunkSeed {
 
     /// The salt of one body.
     fn salt(&self, event: u64, slot: u8) -> [u8; 32] {
-        let mut hasher = Hasher::new_keyed(&self.0);
-        hasher.update(SALT_TAG).update(&event.to_be_bytes()).update(&[slot]);
-        hasher.finalize().into()
+        let mut input = [0; SALT_TAG.len() + 9];
+        input[..SALT_TAG.len()].copy_from_slice(SALT_TAG);
+        input[SALT_TAG.len()..SALT_TAG.len() + 8].copy_from_slice(&event.to_be_bytes());
+        input[SALT_TAG.len() + 8] = slot;
+        blake3::keyed_hash(&self.0, &input).into()
     }
 }
 
@@ -57,47 +60,72 @@ pub(crate) struct Link {
     pub(crate) previous: ChainHash,
 }
 
-/// The hash of the chunk of these events.
-pub(crate) fn hash(identity: &LogIdentity, link: &Link, seed: &ChunkSeed, events: &[StoredEvent]) -> ChainHash {
-    let mut hasher = Hasher::new();
-    hasher
-        .update(CHUNK_TAG)
-        .update(&identity.to_bytes())
-        .update(&link.first.get().to_be_bytes())
-        .update(&(events.len() as u64).to_be_bytes())
-        .update(&link.recorded_at.as_micros().to_be_bytes())
-        .update(&link.previous.0);
-    for (index, event) in events.iter().enumerate() {
-        hasher.update(&leaf(seed, index as u64, event));
-    }
-    ChainHash(hasher.finalize().into())
+/// Hashes a chunk, event by event.
+pub(crate) struct ChunkHasher {
+    chunk: Hasher,
+    seed: ChunkSeed,
+    /// The index of the next event.
+    next: u64,
+    /// What is hashed: in one piece, which costs less than in several.
+    input: Vec<u8>,
+    leaf: Vec<u8>,
 }
 
-/// The hash that a chunk must have by what it holds.
-pub(crate) fn recompute(identity: &LogIdentity, chunk: &Chunk, seed: &ChunkSeed) -> ChainHash {
-    let link = Link { first: chunk.first, recorded_at: chunk.recorded_at, previous: chunk.previous };
-    hash(identity, &link, seed, &chunk.events)
-}
-
-fn leaf(seed: &ChunkSeed, index: u64, event: &StoredEvent) -> [u8; 32] {
-    let mut hasher = Hasher::new();
-    hasher.update(LEAF_TAG).update(&(event.skeleton.len() as u64).to_be_bytes()).update(&event.skeleton);
-    hasher.update(&(event.bodies.len() as u64).to_be_bytes());
-    for body in &event.bodies {
-        let slot = body.slot as u8;
-        let mut digest = Hasher::new_keyed(&seed.salt(index, slot));
-        digest.update(BODY_TAG).update(&body.bytes);
-        hasher.update(&[slot]).update(digest.finalize().as_bytes());
+impl ChunkHasher {
+    /// Begins the chunk of so many events.
+    pub(crate) fn begin(identity: &LogIdentity, link: &Link, seed: &ChunkSeed, count: u64) -> Self {
+        let mut chunk = Hasher::new();
+        chunk
+            .update(CHUNK_TAG)
+            .update(&identity.to_bytes())
+            .update(&link.first.get().to_be_bytes())
+            .update(&count.to_be_bytes())
+            .update(&link.recorded_at.as_micros().to_be_bytes())
+            .update(&link.previous.0);
+        Self { chunk, seed: *seed, next: 0, input: Vec::new(), leaf: Vec::new() }
     }
-    hasher.finalize().into()
+
+    /// Adds the next event.
+    pub(crate) fn push(&mut self, event: &PackedEvent<'_, '_>) {
+        self.leaf.clear();
+        self.leaf.extend_from_slice(LEAF_TAG);
+        self.leaf.extend_from_slice(&(event.skeleton.len() as u64).to_be_bytes());
+        self.leaf.extend_from_slice(event.skeleton);
+        self.leaf.extend_from_slice(&(event.bodies.len() as u64).to_be_bytes());
+        for (slot, bytes) in event.bodies {
+            let slot = *slot as u8;
+            self.input.clear();
+            self.input.extend_from_slice(BODY_TAG);
+            self.input.extend_from_slice(bytes);
+            let digest = blake3::keyed_hash(&self.seed.salt(self.next, slot), &self.input);
+            self.leaf.push(slot);
+            self.leaf.extend_from_slice(digest.as_bytes());
+        }
+        self.chunk.update(blake3::hash(&self.leaf).as_bytes());
+        self.next += 1;
+    }
+
+    /// The hash of the chunk of all that were added.
+    pub(crate) fn finish(self) -> ChainHash {
+        ChainHash(self.chunk.finalize().into())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use ledger_event::{Body, BodySlot};
+    use ledger_event::{Body, BodySlot, StoredEvent};
 
     use super::*;
     use crate::identity::LedgerId;
+
+    fn hash(identity: &LogIdentity, link: &Link, seed: &ChunkSeed, events: &[StoredEvent]) -> ChainHash {
+        let mut hasher = ChunkHasher::begin(identity, link, seed, events.len() as u64);
+        for event in events {
+            let bodies: Vec<(BodySlot, &[u8])> = event.bodies.iter().map(|body| (body.slot, &body.bytes[..])).collect();
+            hasher.push(&PackedEvent { skeleton: &event.skeleton, bodies: &bodies });
+        }
+        hasher.finish()
+    }
 
     const SEED: ChunkSeed = ChunkSeed([7; 32]);
     const IDENTITY: LogIdentity = LogIdentity { ledger_id: LedgerId([1; 16]), partition: 0 };

@@ -12,17 +12,17 @@
 //!
 //! The checksum of the bytes is the business of whoever stores them.
 
-use std::borrow::Cow;
-
-use ledger_event::limits::REQUEST_MAX_BYTES;
-use ledger_event::{Body, BodySlot, Position, StoredEvent, Timestamp};
-use serde::{Deserialize, Serialize};
-use serde_bytes::{ByteArray, Bytes};
+use ledger_event::limits::{REQUEST_MAX_BYTES, REQUEST_MAX_EVENTS};
+#[cfg(test)]
+use ledger_event::{EncodedEvent, StoredEvent};
+use ledger_event::{Position, Timestamp};
+use rmp::{decode, encode};
 use zstd::zstd_safe;
 
-use crate::chain::{self, ChunkSeed};
-use crate::event_log::{BoxError, ChainHash, Chunk, LogError};
+use crate::chain::{ChunkHasher, ChunkSeed, Link};
+use crate::event_log::{BoxError, ChainHash, Chunk, Head, LogError};
 use crate::identity::LogIdentity;
+use crate::packed::{self, PackedEvent, Unpacker};
 
 /// Newest version of the format, and the one that is written.
 const VERSION: u8 = 1;
@@ -30,46 +30,61 @@ const VERSION: u8 = 1;
 /// More is no smaller, and slower.
 const ZSTD_LEVEL: i32 = 1;
 
-/// Most bytes that the events of one request may take as [`event_bytes`] counts them. A request in JSON
-/// within its own bound stays below it with all that is filled in; one in MessagePack can cross it, as
-/// control characters take six bytes of JSON text.
+/// Most bytes that the events of one request may take in a chunk, before compression. A request in JSON within its own
+/// bound stays below it with all that is filled in; one in MessagePack can cross it, as control characters take six
+/// bytes of JSON text.
 pub(crate) const APPEND_MAX_BYTES: usize = 2 * REQUEST_MAX_BYTES;
 
-/// Most bytes of a chunk before compression. A chunk holds one request of any size or several small
-/// ones, and [`event_bytes`] counts what encoding adds, so none that is written comes near.
+/// Most bytes of a chunk before compression. A chunk holds one request of any size or several small ones, so none that
+/// is written comes near.
 const PLAIN_MAX_BYTES: usize = APPEND_MAX_BYTES + REQUEST_MAX_BYTES;
 
 /// Most bytes of a chunk as stored: what does not compress grows by less than a hundredth.
 pub(crate) const ENCODED_MAX_BYTES: usize = PLAIN_MAX_BYTES + PLAIN_MAX_BYTES / 64;
 
 /// How much memory an encoder keeps from one chunk to the next.
-const PLAIN_KEPT_BYTES: usize = 4 * 1024 * 1024;
+const KEPT_BYTES: usize = 4 * 1024 * 1024;
 
-/// What encoding adds to an event, and to a body, at most.
-const EVENT_OVERHEAD_BYTES: usize = 16;
-const BODY_OVERHEAD_BYTES: usize = 8;
-
-/// How many bytes an event takes in a chunk at most, before compression.
-pub(crate) fn event_bytes(event: &StoredEvent) -> usize {
-    let bodies: usize = event.bodies.iter().map(|body| BODY_OVERHEAD_BYTES + body.bytes.len()).sum();
-    EVENT_OVERHEAD_BYTES + event.skeleton.len() + bodies
+/// A chunk that is to be stored.
+pub(crate) struct PackedChunk {
+    pub(crate) link: Link,
+    pub(crate) hash: ChainHash,
+    pub(crate) seed: ChunkSeed,
+    /// How many events it has, at least one.
+    pub(crate) count: u64,
+    /// Its events, in any number of buffers.
+    pub(crate) events: Vec<Vec<u8>>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Record<'a> {
-    first: u64,
-    recorded_at: i64,
-    previous: ByteArray<32>,
-    hash: ByteArray<32>,
-    seed: ByteArray<32>,
-    events: Vec<Entry<'a>>,
-}
+impl PackedChunk {
+    /// That chunk, with the hash that it has.
+    #[cfg(test)]
+    pub(crate) fn of(chunk: &Chunk, seed: ChunkSeed) -> Self {
+        let mut events = Vec::new();
+        for StoredEvent { skeleton, bodies } in &chunk.events {
+            packed::pack(EncodedEvent { skeleton, bodies }, &mut events);
+        }
+        let link = Link { first: chunk.first, recorded_at: chunk.recorded_at, previous: chunk.previous };
+        Self { link, hash: chunk.hash, seed, count: chunk.events.len() as u64, events: vec![events] }
+    }
 
-#[derive(Serialize, Deserialize)]
-enum Entry<'a> {
-    #[serde(rename = "e")]
-    Event(Cow<'a, Bytes>, Vec<(u8, Cow<'a, Bytes>)>),
+    /// That chunk, with the hash of its content.
+    #[cfg(test)]
+    pub(crate) fn hashed(chunk: &Chunk, seed: ChunkSeed, identity: &LogIdentity) -> Self {
+        let mut packed = Self::of(chunk, seed);
+        let mut hasher = ChunkHasher::begin(identity, &packed.link, &seed, packed.count);
+        let mut unpacker = Unpacker::new(&packed.events[0]);
+        while let Some(event) = unpacker.next() {
+            hasher.push(&event.expect("it was just packed"));
+        }
+        packed.hash = hasher.finish();
+        packed
+    }
+
+    /// The end of a log that ends with this chunk.
+    pub(crate) fn head(&self) -> Head {
+        Head { position: self.link.first.plus(self.count - 1), hash: self.hash }
+    }
 }
 
 /// A chunk as it is stored, not necessarily whole: it came from a disk.
@@ -90,41 +105,95 @@ pub(crate) struct ChunkEncoder {
     compressor: zstd::bulk::Compressor<'static>,
     /// What is compressed.
     plain: Vec<u8>,
+    /// What came of it.
+    compressed: Vec<u8>,
 }
 
 impl ChunkEncoder {
     pub(crate) fn new() -> Result<Self, BoxError> {
-        Ok(Self { compressor: zstd::bulk::Compressor::new(ZSTD_LEVEL)?, plain: Vec::new() })
+        let compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
+        Ok(Self { compressor, plain: Vec::new(), compressed: Vec::new() })
     }
 
-    pub(crate) fn encode(&mut self, chunk: &Chunk, seed: &ChunkSeed) -> Result<EncodedChunk, BoxError> {
-        let record = Record {
-            first: chunk.first.get(),
-            recorded_at: chunk.recorded_at.as_micros(),
-            previous: ByteArray::new(chunk.previous.0),
-            hash: ByteArray::new(chunk.hash.0),
-            seed: ByteArray::new(seed.0),
-            events: chunk.events.iter().map(entry).collect(),
-        };
+    pub(crate) fn encode(&mut self, chunk: &PackedChunk) -> Result<EncodedChunk, BoxError> {
         self.plain.clear();
-        rmp_serde::encode::write_named(&mut self.plain, &record)?;
+        write_head(&mut self.plain, chunk)?;
+        for events in &chunk.events {
+            self.plain.extend_from_slice(events);
+        }
         let length = self.plain.len();
         if length > PLAIN_MAX_BYTES {
             return Err(format!("a chunk of {length} bytes: the bound is {PLAIN_MAX_BYTES}").into());
         }
-        let mut bytes = vec![0; 1 + zstd_safe::compress_bound(length)];
-        bytes[0] = VERSION;
-        let compressed = self.compressor.compress_to_buffer(&self.plain, &mut bytes[1..])?;
-        bytes.truncate(1 + compressed);
+        self.compressed.clear();
+        self.compressed.reserve(zstd_safe::compress_bound(length));
+        self.compressor.compress_to_buffer(&self.plain, &mut self.compressed)?;
+        let mut bytes = Vec::with_capacity(1 + self.compressed.len());
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&self.compressed);
         // A rare large chunk does not hold its memory for ever.
-        self.plain.shrink_to(PLAIN_KEPT_BYTES);
-        Ok(EncodedChunk { first: chunk.first, bytes })
+        self.plain.shrink_to(KEPT_BYTES);
+        self.compressed.shrink_to(KEPT_BYTES);
+        Ok(EncodedChunk { first: chunk.link.first, bytes })
     }
 }
 
-fn entry(event: &StoredEvent) -> Entry<'_> {
-    let bodies = event.bodies.iter().map(|body| (body.slot as u8, Cow::Borrowed(Bytes::new(&body.bytes))));
-    Entry::Event(Cow::Borrowed(Bytes::new(&event.skeleton)), bodies.collect())
+/// Writes what stands before the events.
+fn write_head(plain: &mut Vec<u8>, chunk: &PackedChunk) -> Result<(), BoxError> {
+    encode::write_map_len(plain, 6)?;
+    encode::write_str(plain, "first")?;
+    encode::write_uint(plain, chunk.link.first.get())?;
+    encode::write_str(plain, "recorded_at")?;
+    encode::write_sint(plain, chunk.link.recorded_at.as_micros())?;
+    for (name, bytes) in [("previous", &chunk.link.previous.0), ("hash", &chunk.hash.0), ("seed", &chunk.seed.0)] {
+        encode::write_str(plain, name)?;
+        encode::write_bin(plain, bytes)?;
+    }
+    encode::write_str(plain, "events")?;
+    encode::write_array_len(plain, u32::try_from(chunk.count)?)?;
+    Ok(())
+}
+
+/// A chunk as it was unpacked, its events not looked at yet.
+struct Plain<'a> {
+    first: u64,
+    recorded_at: i64,
+    previous: ChainHash,
+    hash: ChainHash,
+    seed: ChunkSeed,
+    count: u32,
+    events: &'a [u8],
+}
+
+fn read_plain(mut rest: &[u8]) -> Result<Plain<'_>, BoxError> {
+    let rest = &mut rest;
+    if decode::read_map_len(rest)? != 6 {
+        return Err("it has other fields".into());
+    }
+    expect_name(rest, "first")?;
+    let first = decode::read_int(rest)?;
+    expect_name(rest, "recorded_at")?;
+    let recorded_at = decode::read_int(rest)?;
+    let mut hashes = [[0; 32]; 3];
+    for (name, hash) in ["previous", "hash", "seed"].into_iter().zip(&mut hashes) {
+        expect_name(rest, name)?;
+        *hash = packed::read_bytes(rest)?.try_into()?;
+    }
+    expect_name(rest, "events")?;
+    let count = decode::read_array_len(rest)?;
+    let [previous, hash, seed] = hashes;
+    let (previous, hash, seed) = (ChainHash(previous), ChainHash(hash), ChunkSeed(seed));
+    Ok(Plain { first, recorded_at, previous, hash, seed, count, events: rest })
+}
+
+/// Reads the name of the next field, which must be that one: fields have stood in one order always.
+fn expect_name(rest: &mut &[u8], expected: &str) -> Result<(), BoxError> {
+    let (name, after) = decode::read_str_from_slice(*rest).map_err(|error| error.to_string())?;
+    if name != expected {
+        return Err(format!("where {expected} stands there is another field").into());
+    }
+    *rest = after;
+    Ok(())
 }
 
 impl EncodedChunk {
@@ -153,7 +222,8 @@ impl EncodedChunk {
     /// [`LogError::Damaged`] when the bytes are not those of a chunk, or of one that begins elsewhere;
     /// [`LogError::NewerFormat`] when a newer version wrote them.
     pub fn decode(&self) -> Result<Chunk, LogError> {
-        self.decode_with_seed().map(|(chunk, _)| chunk)
+        let plain = self.unpack()?;
+        self.chunk_of(&self.read(&plain)?, |_| {})
     }
 
     /// Decodes it, and verifies that its hash is that of its content in the log of that identity.
@@ -165,14 +235,19 @@ impl EncodedChunk {
     ///
     /// As [`EncodedChunk::decode`]; and [`LogError::Damaged`] when the hash is another.
     pub fn verify(&self, identity: &LogIdentity) -> Result<Chunk, LogError> {
-        let (chunk, seed) = self.decode_with_seed()?;
-        if chain::recompute(identity, &chunk, &seed) == chunk.hash {
+        let plain = self.unpack()?;
+        let plain = self.read(&plain)?;
+        let link = Link { first: self.first, recorded_at: self.recorded_at(&plain)?, previous: plain.previous };
+        let mut hasher = ChunkHasher::begin(identity, &link, &plain.seed, plain.count.into());
+        let chunk = self.chunk_of(&plain, |event| hasher.push(event))?;
+        if hasher.finish() == chunk.hash {
             return Ok(chunk);
         }
         Err(self.damaged("its content does not match its hash"))
     }
 
-    fn decode_with_seed(&self) -> Result<(Chunk, ChunkSeed), LogError> {
+    /// Its bytes without the compression.
+    fn unpack(&self) -> Result<Vec<u8>, LogError> {
         let Some((&version, frame)) = self.bytes.split_first() else { return Err(self.damaged("it is empty")) };
         if version > VERSION {
             return Err(LogError::NewerFormat { what: "a chunk", found: version.into(), known: VERSION.into() });
@@ -180,14 +255,18 @@ impl EncodedChunk {
         if version != VERSION {
             return Err(self.damaged(format!("its version is {version}")));
         }
-        let plain = self.decompress(frame)?;
-        let mut rest = plain.as_slice();
-        let record = Record::deserialize(&mut rmp_serde::Deserializer::new(&mut rest))
-            .map_err(|error| self.damaged(format!("it cannot be decoded: {error}")))?;
-        if !rest.is_empty() {
-            return Err(self.damaged("bytes follow what was decoded"));
+        self.decompress(frame)
+    }
+
+    fn read<'a>(&self, plain: &'a [u8]) -> Result<Plain<'a>, LogError> {
+        let plain = read_plain(plain).map_err(|error| self.undecodable(&error))?;
+        if plain.first != self.first.get() {
+            return Err(self.damaged(format!("it is the chunk of position {}", plain.first)));
         }
-        self.chunk_of(record)
+        if plain.count == 0 || plain.first == 0 || plain.first.checked_add(plain.count.into()).is_none() {
+            return Err(self.damaged("it has no events, or its positions are none"));
+        }
+        Ok(plain)
     }
 
     fn decompress(&self, frame: &[u8]) -> Result<Vec<u8>, LogError> {
@@ -202,41 +281,29 @@ impl EncodedChunk {
         zstd::bulk::decompress(frame, size).map_err(|error| self.damaged(format!("it cannot be decompressed: {error}")))
     }
 
-    fn chunk_of(&self, record: Record<'_>) -> Result<(Chunk, ChunkSeed), LogError> {
-        if record.first != self.first.get() {
-            return Err(self.damaged(format!("it is the chunk of position {}", record.first)));
-        }
-        let count = record.events.len() as u64;
-        if count == 0 || record.first == 0 || record.first.checked_add(count).is_none() {
-            return Err(self.damaged("it has no events, or its positions are none"));
-        }
-        let recorded_at = Timestamp::from_micros(record.recorded_at)
-            .map_err(|_| self.damaged("its time of recording is out of bounds"))?;
-        let mut events = Vec::with_capacity(record.events.len());
-        for entry in record.events {
-            events.push(self.event_of(entry)?);
-        }
-        let chunk = Chunk {
-            first: self.first,
-            recorded_at,
-            previous: ChainHash(record.previous.into_array()),
-            hash: ChainHash(record.hash.into_array()),
-            events,
-        };
-        Ok((chunk, ChunkSeed(record.seed.into_array())))
+    fn recorded_at(&self, plain: &Plain<'_>) -> Result<Timestamp, LogError> {
+        Timestamp::from_micros(plain.recorded_at).map_err(|_| self.damaged("its time of recording is out of bounds"))
     }
 
-    fn event_of(&self, entry: Entry<'_>) -> Result<StoredEvent, LogError> {
-        let Entry::Event(skeleton, stored) = entry;
-        let mut bodies: Vec<Body> = Vec::with_capacity(stored.len());
-        for (number, bytes) in stored {
-            let slot = BodySlot::of(number).ok_or_else(|| self.damaged(format!("a body has the slot {number}")))?;
-            if bodies.last().is_some_and(|before| before.slot >= slot) {
-                return Err(self.damaged("the bodies of an event are not in order"));
-            }
-            bodies.push(Body { slot, bytes: bytes.into_owned().into_vec() });
+    /// The chunk, each event of which is shown on the way.
+    fn chunk_of(&self, plain: &Plain<'_>, mut show: impl FnMut(&PackedEvent<'_, '_>)) -> Result<Chunk, LogError> {
+        let recorded_at = self.recorded_at(plain)?;
+        let mut unpacker = Unpacker::new(plain.events);
+        // The count comes from a disk.
+        let mut events = Vec::with_capacity((plain.count as usize).min(REQUEST_MAX_EVENTS));
+        while let Some(event) = unpacker.next() {
+            let event = event.map_err(|error| self.undecodable(&error))?;
+            show(&event);
+            events.push(event.to_stored());
         }
-        Ok(StoredEvent { skeleton: skeleton.into_owned().into_vec(), bodies })
+        if events.len() != plain.count as usize {
+            return Err(self.damaged("it has more events than it counts, or fewer"));
+        }
+        Ok(Chunk { first: self.first, recorded_at, previous: plain.previous, hash: plain.hash, events })
+    }
+
+    fn undecodable(&self, error: &BoxError) -> LogError {
+        self.damaged(format!("it cannot be decoded: {error}"))
     }
 
     fn damaged(&self, reason: impl Into<String>) -> LogError {

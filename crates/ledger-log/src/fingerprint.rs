@@ -7,11 +7,11 @@
 use std::hash::Hasher;
 use std::sync::LazyLock;
 
-use ledger_event::{Event, StoredEvent, Timestamp};
+use ledger_event::{EncodedEvent, Event, EventEncoder, Timestamp};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 /// 128 bits: no two of them meet by accident.
-pub(crate) type Digest = u128;
+pub(crate) type Digest = [u64; 2];
 
 static KEY: LazyLock<[u8; 16]> = LazyLock::new(|| {
     let mut key = [0; 16];
@@ -29,32 +29,48 @@ pub(crate) struct Fingerprint {
     pub(crate) occurred_at: Timestamp,
 }
 
-impl Fingerprint {
-    /// An event as this version stores it, and its fingerprint.
-    pub(crate) fn of(event: Event) -> (StoredEvent, Self) {
+/// What is known of an event before it is encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Marks {
+    key: Digest,
+    occurred_at: Timestamp,
+}
+
+impl Marks {
+    pub(crate) fn of(event: &Event) -> Self {
         let key = digest(|hasher| {
             write_piece(hasher, event.workspace_id.as_str().as_bytes());
             write_piece(hasher, event.id.as_str().as_bytes());
         });
-        let occurred_at = event.occurred_at;
-        let stored = StoredEvent::encode(event);
+        Self { key, occurred_at: event.occurred_at }
+    }
+
+    /// The fingerprint of the event, encoded.
+    pub(crate) fn with_content(self, encoded: &EncodedEvent<'_>) -> Fingerprint {
         let content = digest(|hasher| {
-            let (before, after) = stored.skeleton_without_time().expect("this version encoded it");
+            let (before, after) = encoded.skeleton_without_time();
             write_piece(hasher, before);
             write_piece(hasher, after);
-            for body in &stored.bodies {
+            for body in encoded.bodies {
                 hasher.write_u8(body.slot as u8);
                 write_piece(hasher, &body.bytes);
             }
         });
-        (stored, Self { key, content, occurred_at })
+        Fingerprint { key: self.key, content, occurred_at: self.occurred_at }
+    }
+}
+
+impl Fingerprint {
+    /// The fingerprint of an event.
+    pub(crate) fn of(event: Event, encoder: &mut EventEncoder) -> Self {
+        Marks::of(&event).with_content(&encoder.encode(event))
     }
 }
 
 fn digest(write: impl FnOnce(&mut SipHasher13)) -> Digest {
     let mut hasher = SipHasher13::new_with_key(&KEY);
     write(&mut hasher);
-    hasher.finish128().as_u128()
+    hasher.finish128().as_u64().into()
 }
 
 /// Hashes bytes of any length so that the next ones cannot be taken for theirs.
@@ -73,11 +89,11 @@ mod tests {
     proptest! {
         #[test]
         fn the_content_is_all_of_the_event_but_its_time(event in testing::event(), other in testing::event()) {
-            let (stored, fingerprint) = Fingerprint::of(event.clone());
-            prop_assert_eq!(stored, StoredEvent::encode(event.clone()));
-            let (_, moved) = Fingerprint::of(Event { occurred_at: other.occurred_at, ..event.clone() });
+            let mut encoder = EventEncoder::default();
+            let fingerprint = Fingerprint::of(event.clone(), &mut encoder);
+            let moved = Fingerprint::of(Event { occurred_at: other.occurred_at, ..event.clone() }, &mut encoder);
             prop_assert_eq!((moved.key, moved.content), (fingerprint.key, fingerprint.content));
-            let (_, changed) = Fingerprint::of(Event { data: other.data.clone(), ..event.clone() });
+            let changed = Fingerprint::of(Event { data: other.data.clone(), ..event.clone() }, &mut encoder);
             prop_assert_eq!(changed.content == fingerprint.content, other.data == event.data);
         }
     }

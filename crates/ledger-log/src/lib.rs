@@ -1,6 +1,7 @@
 //! The append-only log of events: the trait, the log on sled, a log in memory, and one conformance suite.
 //!
-//! An append goes this way: requests wait in a bounded `queue`; the appender takes what makes one chunk;
+//! An append goes this way: the sender's thread packs its events into one buffer (`packed`); requests wait in a bounded
+//! `queue`; the appender takes what makes one chunk;
 //! the pure `sequencer` gives positions, recognizes repeats (`window`) and hashes (`chain`); the chunk is
 //! encoded and compressed (`chunk_codec`), made durable in a journal, cut into `parts` for sled, and only then
 //! published as the [`Head`] and acknowledged. The log in memory has all of that but the disk.
@@ -25,6 +26,7 @@ mod fingerprint;
 mod hex;
 mod identity;
 mod memory_log;
+mod packed;
 mod parts;
 mod queue;
 mod restore;
@@ -39,7 +41,8 @@ pub use chunk_codec::EncodedChunk;
 pub use clock::Clock;
 pub use cold::{Archive, NewSegment, SealedSegment, segment_path, tail_path};
 pub use event_log::{
-    Append, AppendError, Appended, BoxError, ChainHash, Chunk, EventLog, Head, LogError, NotAHead, PendingAppend,
+    Append, AppendBuilder, AppendError, Appended, BoxError, ChainHash, Chunk, EventLog, Head, LogError, NotAHead,
+    PendingAppend,
 };
 pub use identity::{LedgerId, LogIdentity};
 pub use memory_log::{MemoryLog, MemoryLogOptions};
@@ -50,6 +53,6 @@ pub use sled_log::{
     DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_HOT_MAX_BYTES,
     DEFAULT_IDEMPOTENCE_WINDOW_EVENTS, DEFAULT_JOURNAL_FILE_MAX_BYTES, DEFAULT_QUEUE_MAX_BYTES,
     DEFAULT_QUEUE_MAX_REQUESTS, DEFAULT_SEGMENT_TARGET_BYTES, Salvaged, Sealing, SledLog, SledLogOptions, salvage,
-    witnessed_head,
+    was_closed_well, witnessed_head,
 };
 pub use verify::{Chain, ChainWalk, verify};

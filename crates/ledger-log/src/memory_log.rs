@@ -85,8 +85,8 @@ impl MemoryLog {
         let appended = state.sequencer.stage(request)?;
         let seed = ChunkSeed::random().expect("the machine has randomness");
         if let Some(chunk) = state.sequencer.seal(self.clock.now(), &seed) {
-            let encoded = state.encoder.encode(&chunk, &seed).expect("a chunk that was staged is within its bounds");
-            state.chunks.push((chunk.last(), encoded));
+            let encoded = state.encoder.encode(&chunk).expect("a chunk that was staged is within its bounds");
+            state.chunks.push((chunk.head().position, encoded));
             self.head.send_replace(chunk.head());
         }
         Ok(appended)

@@ -1,14 +1,17 @@
 //! What every log does before it writes: positions, idempotence, chunks, the chain. No I/O, no clock,
 //! no randomness.
 
-use ledger_event::limits::REQUEST_MAX_EVENTS;
-use ledger_event::{Event, Position, StoredEvent, Timestamp};
+use std::ops::Range;
 
-use crate::chain::{self, ChunkSeed, Link};
-use crate::chunk_codec::APPEND_MAX_BYTES;
-use crate::event_log::{Append, AppendError, Appended, Chunk, Head, PreparedEvent};
+use ledger_event::limits::REQUEST_MAX_EVENTS;
+use ledger_event::{Event, EventEncoder, EventId, Position, StoredEvent, Timestamp};
+
+use crate::chain::{ChunkHasher, ChunkSeed, Link};
+use crate::chunk_codec::{APPEND_MAX_BYTES, PackedChunk};
+use crate::event_log::{Append, AppendError, Appended, Head, PreparedEvent};
 use crate::fingerprint::Fingerprint;
 use crate::identity::LogIdentity;
+use crate::packed::Unpacker;
 use crate::window::{Standing, Window};
 
 /// Turns requests into chunks.
@@ -20,21 +23,29 @@ pub(crate) struct Sequencer {
     head: Head,
     recorded_at: Timestamp,
     window: Window,
-    staged: Vec<StoredEvent>,
+    encoder: EventEncoder,
+    /// The events of the next chunk, of each request those that are new.
+    staged: Vec<Vec<u8>>,
+    staged_events: u64,
 }
 
-/// How much of a request was staged so far.
+/// How the events of a request stand to those before.
 #[derive(Default)]
-struct Progress {
+struct Standings {
+    appended: u64,
     duplicates: u64,
-    /// The highest position of its events, staged and duplicate.
+    /// The highest position of its events, new and duplicate.
     readable_at: Position,
+    /// Where the duplicates lie among its packed events.
+    repeated: Vec<Range<usize>>,
 }
 
 impl Sequencer {
     /// A sequencer that goes on after the chunk that ends at `head` and was recorded at `recorded_at`.
     pub(crate) fn new(identity: LogIdentity, head: Head, recorded_at: Timestamp, window_events: usize) -> Self {
-        Self { identity, head, recorded_at, window: Window::new(window_events), staged: Vec::new() }
+        let window = Window::new(window_events);
+        let encoder = EventEncoder::default();
+        Self { identity, head, recorded_at, window, encoder, staged: Vec::new(), staged_events: 0 }
     }
 
     /// The end of the log.
@@ -49,7 +60,7 @@ impl Sequencer {
 
     /// Puts an event that was found in the log into the window; they come by rising position.
     pub(crate) fn remember(&mut self, position: Position, event: Event) {
-        let (_, fingerprint) = Fingerprint::of(event);
+        let fingerprint = Fingerprint::of(event, &mut self.encoder);
         self.window.add(&fingerprint, position);
         self.window.evict();
     }
@@ -60,67 +71,63 @@ impl Sequencer {
     ///
     /// When the request is too large or reuses an id; other requests are not touched by that.
     pub(crate) fn stage(&mut self, request: Append) -> Result<Appended, AppendError> {
-        let staged_before = self.staged.len();
-        let first = self.next_position();
-        match self.stage_each(request) {
-            Ok(progress) => {
-                let appended = (self.staged.len() - staged_before) as u64;
-                let last = Position::new(self.next_position().get() - 1);
-                Ok(Appended {
-                    appended,
-                    duplicates: progress.duplicates,
-                    positions: (appended > 0).then_some((first, last)),
-                    readable_at: progress.readable_at,
-                })
-            }
-            Err(error) => {
-                self.window.take_back_from(first);
-                self.staged.truncate(staged_before);
-                Err(error)
-            }
-        }
-    }
-
-    fn stage_each(&mut self, request: Append) -> Result<Progress, AppendError> {
         let (events, bytes) = (request.len(), request.bytes());
         if events > REQUEST_MAX_EVENTS || bytes > APPEND_MAX_BYTES {
             return Err(AppendError::TooLarge { events, bytes });
         }
-        let mut progress = Progress::default();
-        for (index, PreparedEvent { stored, fingerprint, occurred_at_given }) in
-            request.into_events().into_iter().enumerate()
-        {
-            match self.window.standing(&fingerprint, occurred_at_given) {
-                Standing::Reused => {
-                    let id = stored.decode().expect("it was just encoded").id;
-                    return Err(AppendError::IdReused { index, id });
-                }
+        let first = self.next_position();
+        let (events, packed) = request.into_parts();
+        let Standings { appended, duplicates, readable_at, repeated } =
+            self.take_in(&events, &packed).inspect_err(|_| self.window.take_back_from(first))?;
+        if appended > 0 {
+            self.staged.push(without(packed, &repeated));
+            self.staged_events += appended;
+        }
+        let last = Position::new(self.next_position().get() - 1);
+        Ok(Appended { appended, duplicates, positions: (appended > 0).then_some((first, last)), readable_at })
+    }
+
+    /// Puts the new ones of these events into the window.
+    fn take_in(&mut self, events: &[PreparedEvent], packed: &[u8]) -> Result<Standings, AppendError> {
+        let mut standings = Standings::default();
+        let (mut position, mut start) = (self.next_position(), 0);
+        for (index, PreparedEvent { fingerprint, occurred_at_given, end }) in events.iter().enumerate() {
+            match self.window.standing(fingerprint, *occurred_at_given) {
+                Standing::Reused => return Err(AppendError::IdReused { index, id: id_of(&packed[start..*end]) }),
                 Standing::Duplicate(position) => {
-                    progress.duplicates += 1;
-                    progress.readable_at = progress.readable_at.max(position);
+                    standings.duplicates += 1;
+                    standings.readable_at = standings.readable_at.max(position);
+                    standings.repeated.push(start..*end);
                 }
                 Standing::New => {
-                    let position = self.next_position();
-                    self.window.add(&fingerprint, position);
-                    self.staged.push(stored);
-                    progress.readable_at = position;
+                    self.window.add(fingerprint, position);
+                    standings.appended += 1;
+                    standings.readable_at = position;
+                    position = position.next();
                 }
             }
+            start = *end;
         }
-        Ok(progress)
+        Ok(standings)
     }
 
     /// Makes one chunk of what is staged; `None` when nothing is.
-    pub(crate) fn seal(&mut self, now: Timestamp, seed: &ChunkSeed) -> Option<Chunk> {
+    pub(crate) fn seal(&mut self, now: Timestamp, seed: &ChunkSeed) -> Option<PackedChunk> {
         if self.staged.is_empty() {
             return None;
         }
         let events = std::mem::take(&mut self.staged);
-        let first = self.head.position.next();
+        let count = std::mem::take(&mut self.staged_events);
         let recorded_at = now.max(self.recorded_at);
-        let previous = self.head.hash;
-        let hash = chain::hash(&self.identity, &Link { first, recorded_at, previous }, seed, &events);
-        let chunk = Chunk { first, recorded_at, previous, hash, events };
+        let link = Link { first: self.head.position.next(), recorded_at, previous: self.head.hash };
+        let mut hasher = ChunkHasher::begin(&self.identity, &link, seed, count);
+        for packed in &events {
+            let mut unpacker = Unpacker::new(packed);
+            while let Some(event) = unpacker.next() {
+                hasher.push(&event.expect("it was packed here"));
+            }
+        }
+        let chunk = PackedChunk { link, hash: hasher.finish(), seed: *seed, count, events };
         self.recorded_at = recorded_at;
         self.head = chunk.head();
         self.window.evict();
@@ -128,6 +135,28 @@ impl Sequencer {
     }
 
     fn next_position(&self) -> Position {
-        self.head.position.plus(self.staged.len() as u64).next()
+        self.head.position.plus(self.staged_events).next()
     }
+}
+
+/// The bytes without those ranges, which rise.
+fn without(bytes: Vec<u8>, ranges: &[Range<usize>]) -> Vec<u8> {
+    if ranges.is_empty() {
+        return bytes;
+    }
+    let mut kept = Vec::with_capacity(bytes.len());
+    let mut from = 0;
+    for range in ranges {
+        kept.extend_from_slice(&bytes[from..range.start]);
+        from = range.end;
+    }
+    kept.extend_from_slice(&bytes[from..]);
+    kept
+}
+
+/// The id of an event that was packed here.
+fn id_of(packed: &[u8]) -> EventId {
+    let event = Unpacker::new(packed).next().and_then(Result::ok).map(|event| event.skeleton.to_vec());
+    let stored = StoredEvent { skeleton: event.expect("it was packed here"), bodies: Vec::new() };
+    stored.decode().expect("a skeleton stands for itself").id
 }

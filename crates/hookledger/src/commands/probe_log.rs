@@ -19,6 +19,10 @@ pub(crate) struct ProbeLogArgs {
     #[arg(long, value_name = "DIR", required_unless_present = "salvage_into")]
     segments: Option<PathBuf>,
 
+    /// Open it, and read no more of it than that takes
+    #[arg(long, conflicts_with = "salvage_into")]
+    open_only: bool,
+
     /// Copy what is whole of it into segments in that folder
     #[arg(long, value_name = "DIR", conflicts_with = "segments")]
     salvage_into: Option<PathBuf>,
@@ -34,7 +38,9 @@ pub(crate) fn run(args: &ProbeLogArgs) -> anyhow::Result<()> {
     let options = SledLogOptions::at(&args.dir).sealing_nothing();
     let segments_dir = args.segments.clone().context("the segments are not named")?;
     let log = SledLog::open(SledLogOptions { idempotence_window_events: 1, segments_dir, ..options })?;
-    walk_hot_tier(&log)?;
+    if !args.open_only {
+        walk_hot_tier(&log)?;
+    }
     output::print(&format!("{}\n", log.head()))
 }
 

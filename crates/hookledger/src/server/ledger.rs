@@ -15,6 +15,7 @@ use crate::clock;
 use crate::data_dir::DataDir;
 use crate::head_key;
 use crate::output;
+use crate::probe;
 use crate::settings::ServeSettings;
 
 /// A ledger at work.
@@ -55,8 +56,8 @@ impl Ledger {
             ..SledLogOptions::at(data_dir.log())
         };
         let (views_dir, views_options) = (data_dir.views(), ViewsOptions { cache_bytes: settings.views_cache_bytes });
-        let dir = views_dir.clone();
-        let opened = spawn_blocking(move || open_parts(options, &dir, views_options)).await;
+        let folder = data_dir.clone();
+        let opened = spawn_blocking(move || open_parts(&folder, options, views_options)).await;
         let (log, views, projector) = opened.context("opening the ledger failed")??;
         let signer = head_key::signer(data_dir, &log.identity())?;
         let opened_at = OpenedAt { head: log.head().position, views: views.position() };
@@ -102,12 +103,13 @@ impl Ledger {
 }
 
 fn open_parts(
+    data_dir: &DataDir,
     options: SledLogOptions,
-    views_dir: &Path,
     views_options: ViewsOptions,
 ) -> anyhow::Result<(Arc<SledLog>, ReadModel, Projector)> {
+    probe::see_after_unclean_end(data_dir)?;
     let log = Arc::new(SledLog::open(options)?);
-    let views = open_views(views_dir, views_options)?;
+    let views = open_views(&data_dir.views(), views_options)?;
     let projector = Projector::new(log.clone(), views.writer)?;
     Ok((log, views.reader, projector))
 }

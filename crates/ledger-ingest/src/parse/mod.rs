@@ -81,13 +81,29 @@ impl RequestFormat {
 ///
 /// When the bytes are not what the format says, or a field of an event is unknown or out of its bounds.
 pub fn parse_request(format: RequestFormat, body: &[u8]) -> Result<Vec<EventDraft>, RequestError> {
+    let mut drafts = Vec::new();
+    each_event(format, body, &mut |draft| drafts.push(draft))?;
+    Ok(drafts)
+}
+
+/// Reads the same events one by one: each is taken while its text is at hand. When it fails, what was taken counts for
+/// nothing.
+///
+/// # Errors
+///
+/// As [`parse_request`].
+pub(crate) fn each_event(
+    format: RequestFormat,
+    body: &[u8],
+    take: &mut dyn FnMut(EventDraft),
+) -> Result<(), RequestError> {
     match format {
-        RequestFormat::Json if json::is_array(body) => json::array::<EventDraft>(body),
-        RequestFormat::Json => json::one::<EventDraft>(body),
-        RequestFormat::NdJson => json::lines(body),
-        RequestFormat::MsgPack => msgpack::one_or_array(body),
-        RequestFormat::CloudEvent => json::one::<CloudEvent>(body),
-        RequestFormat::CloudEvents => json::array::<CloudEvent>(body),
+        RequestFormat::Json if json::is_array(body) => json::array::<EventDraft>(body, take),
+        RequestFormat::Json => json::one::<EventDraft>(body, take),
+        RequestFormat::NdJson => json::lines(body, take),
+        RequestFormat::MsgPack => msgpack::one_or_array(body, take),
+        RequestFormat::CloudEvent => json::one::<CloudEvent>(body, take),
+        RequestFormat::CloudEvents => json::array::<CloudEvent>(body, take),
     }
 }
 

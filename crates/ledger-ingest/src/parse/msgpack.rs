@@ -9,14 +9,13 @@ use ledger_event::{EventDraft, ParseError, parse_msgpack};
 use super::RequestError;
 
 /// Reads one event or an array of them.
-pub(super) fn one_or_array(body: &[u8]) -> Result<Vec<EventDraft>, RequestError> {
+pub(super) fn one_or_array(body: &[u8], take: &mut dyn FnMut(EventDraft)) -> Result<(), RequestError> {
     let Some((events, mut rest)) = array_header(body) else {
         let mut rest = body;
         let draft = event(&mut rest, 0)?;
-        refuse_rest(rest)?;
-        return Ok(vec![draft]);
+        take(draft);
+        return refuse_rest(rest);
     };
-    let mut drafts = Vec::new();
     let mut payload_bytes = 0;
     for index in 0..events {
         if index == REQUEST_MAX_EVENTS {
@@ -27,10 +26,9 @@ pub(super) fn one_or_array(body: &[u8]) -> Result<Vec<EventDraft>, RequestError>
         if payload_bytes > REQUEST_MAX_BYTES {
             return Err(RequestError::PayloadsTooLarge);
         }
-        drafts.push(draft);
+        take(draft);
     }
-    refuse_rest(rest)?;
-    Ok(drafts)
+    refuse_rest(rest)
 }
 
 fn event(rest: &mut &[u8], index: usize) -> Result<EventDraft, RequestError> {

@@ -21,7 +21,7 @@ use crate::sequencer::Sequencer;
 pub(super) const CLOSED: &str = "it was closed";
 
 /// A chunk of at most so many events is committed without another thread, if it is alone.
-const INLINE_MAX_EVENTS: usize = 64;
+const INLINE_MAX_EVENTS: u64 = 64;
 
 /// Takes requests out of the queue, and sees to it that each is answered.
 pub(super) struct Appender {
@@ -60,7 +60,6 @@ impl Appender {
         drop(commit);
         // It catches what panics in it, and has said what it failed of.
         let _ = thread.join();
-        lock(&self.committer).close();
         ended
     }
 
@@ -105,12 +104,12 @@ impl Appender {
         let seed = ChunkSeed::random().map_err(|error| describe("the machine has no randomness", &error))?;
         let stage = |waiting: crate::queue::Waiting| (waiting.answer, self.sequencer.stage(waiting.request));
         let answers = gathered.requests.into_iter().map(stage).collect();
-        let chunk = self.sequencer.seal(self.clock.now(), &seed).map(|chunk| (chunk, seed));
+        let chunk = self.sequencer.seal(self.clock.now(), &seed);
         Ok(Sealed { chunk, answers })
     }
 }
 
-fn lock(committer: &Mutex<Committer>) -> MutexGuard<'_, Committer> {
+pub(super) fn lock(committer: &Mutex<Committer>) -> MutexGuard<'_, Committer> {
     // A panic in a commit is caught within it.
     committer.lock().unwrap_or_else(PoisonError::into_inner)
 }

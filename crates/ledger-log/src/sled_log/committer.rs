@@ -8,15 +8,14 @@ use tokio::sync::oneshot;
 use super::Shared;
 use super::disk::Disk;
 use super::guard::guarded;
-use crate::chain::ChunkSeed;
-use crate::chunk_codec::ChunkEncoder;
-use crate::event_log::{AppendError, BoxError, Chunk, LogError};
+use crate::chunk_codec::{ChunkEncoder, PackedChunk};
+use crate::event_log::{AppendError, BoxError, LogError};
 use crate::queue::Answer;
 
 /// A chunk with its place in the log, and who waits for it.
 pub(super) struct Sealed {
     /// None when nothing of the requests is new.
-    pub(super) chunk: Option<(Chunk, ChunkSeed)>,
+    pub(super) chunk: Option<PackedChunk>,
     /// What becomes of each request once the chunk is durable, and all those before it.
     pub(super) answers: Vec<(oneshot::Sender<Answer>, Answer)>,
 }
@@ -32,8 +31,8 @@ pub(super) struct Committer {
 
 impl Sealed {
     /// How many events are to be written.
-    pub(super) fn events(&self) -> usize {
-        self.chunk.as_ref().map_or(0, |(chunk, _)| chunk.events.len())
+    pub(super) fn events(&self) -> u64 {
+        self.chunk.as_ref().map_or(0, |chunk| chunk.count)
     }
 }
 
@@ -46,15 +45,15 @@ impl Committer {
     /// disk is no longer known, and every request is refused.
     pub(super) fn commit(&mut self, Sealed { chunk, answers }: Sealed) {
         if self.failed.is_none()
-            && let Some((chunk, seed)) = &chunk
-            && let Err(error) = guarded(|| self.write(chunk, seed)).flatten()
+            && let Some(chunk) = &chunk
+            && let Err(error) = guarded(|| self.write(chunk)).flatten()
         {
             self.fail(describe("writing failed", error.as_ref()));
         }
         match &self.failed {
             Some(reason) => refuse(answers.into_iter().map(|(to, _)| to), reason),
             None => {
-                if let Some((chunk, _)) = &chunk {
+                if let Some(chunk) = &chunk {
                     self.shared.head.send_replace(chunk.head());
                 }
                 for (to, answer) in answers {
@@ -73,9 +72,9 @@ impl Committer {
         self.failed = Some(reason);
     }
 
-    fn write(&mut self, chunk: &Chunk, seed: &ChunkSeed) -> Result<(), BoxError> {
-        let encoded = self.encoder.encode(chunk, seed)?;
-        self.disk.write(&encoded, chunk.last())?;
+    fn write(&mut self, chunk: &PackedChunk) -> Result<(), BoxError> {
+        let encoded = self.encoder.encode(chunk)?;
+        self.disk.write(&encoded, chunk.head().position)?;
         self.disk.sync()?;
         self.disk.store(&encoded)
     }

@@ -1,9 +1,11 @@
 //! What the committer needs of a disk.
 
+use std::path::{Path, PathBuf};
+
 use ledger_event::Position;
 
 use super::journal::Journal;
-use super::store;
+use super::{clean_end, store};
 use crate::chunk_codec::EncodedChunk;
 use crate::event_log::BoxError;
 
@@ -19,19 +21,21 @@ pub(crate) trait Disk: Send {
     /// Puts a chunk, which is durable, where readers find it.
     fn store(&mut self, chunk: &EncodedChunk) -> Result<(), BoxError>;
 
-    /// Leaves as little as possible to do at the next opening. Nothing is written after it.
+    /// Leaves as little as possible to do at the next opening, and tells it that all is in good order. Nothing is written
+    /// after it.
     fn close(&mut self) -> Result<(), BoxError>;
 }
 
 /// The journal, and sled behind it.
 pub(crate) struct SledDisk {
+    dir: PathBuf,
     chunks: sled::Tree,
     journal: Journal,
 }
 
 impl SledDisk {
-    pub(super) fn new(chunks: &sled::Tree, journal: Journal) -> Self {
-        Self { chunks: chunks.clone(), journal }
+    pub(super) fn new(dir: &Path, chunks: &sled::Tree, journal: Journal) -> Self {
+        Self { dir: dir.to_owned(), chunks: chunks.clone(), journal }
     }
 }
 
@@ -49,6 +53,7 @@ impl Disk for SledDisk {
     }
 
     fn close(&mut self) -> Result<(), BoxError> {
-        self.journal.close()
+        self.journal.close()?;
+        Ok(clean_end::set(&self.dir)?)
     }
 }

@@ -13,6 +13,7 @@
 //! and only opening the log again finds out.
 
 mod appender;
+mod clean_end;
 mod committer;
 mod disk;
 mod guard;
@@ -34,6 +35,7 @@ use ledger_event::Position;
 use sled::Tree;
 use tokio::sync::watch;
 
+pub use self::clean_end::was_closed_well;
 pub use self::options::{
     DEFAULT_CACHE_BYTES, DEFAULT_CHUNK_TARGET_BYTES, DEFAULT_CHUNK_TARGET_EVENTS, DEFAULT_HOT_MAX_BYTES,
     DEFAULT_IDEMPOTENCE_WINDOW_EVENTS, DEFAULT_JOURNAL_FILE_MAX_BYTES, DEFAULT_QUEUE_MAX_BYTES,
@@ -64,6 +66,7 @@ pub struct SledLog {
     appender: Mutex<Option<JoinHandle<()>>>,
     sealer: Mutex<Option<JoinHandle<()>>>,
     stop_sealing: watch::Sender<bool>,
+    committer: Arc<Mutex<Committer>>,
 }
 
 /// What readers, senders, the appender and the sealer share.
@@ -115,10 +118,11 @@ impl SledLog {
         });
         let encoder = ChunkEncoder::new().map_err(LogError::Open)?;
         let committer = Committer::new(Arc::clone(&shared), encoder, wrap(Box::new(disk)));
+        let committer = Arc::new(Mutex::new(committer));
         let appender = Appender {
             shared: Arc::clone(&shared),
             sequencer: Sequencer::new(identity, head, recorded_at, options.idempotence_window_events),
-            committer: Arc::new(Mutex::new(committer)),
+            committer: Arc::clone(&committer),
             clock: options.clock,
         };
         let stop_sealing = watch::Sender::new(false);
@@ -134,7 +138,7 @@ impl SledLog {
         };
         let appender = Mutex::new(Some(spawn("log-appender", move || appender.run())?));
         // From here on dropping it ends the appender.
-        let log = Self { shared, appender, sealer: Mutex::default(), stop_sealing };
+        let log = Self { shared, appender, sealer: Mutex::default(), stop_sealing, committer };
         *log.sealer.lock().unwrap_or_else(PoisonError::into_inner) = Some(spawn("log-sealer", move || sealer.run())?);
         Ok(log)
     }
@@ -165,6 +169,8 @@ impl SledLog {
         if let Some(thread) = sealer.take() {
             // What it was in the middle of is no segment yet, and is begun anew by the next one.
             let _ = thread.join();
+            // From here on nobody writes: neither what is appended, nor what is trimmed.
+            appender::lock(&self.committer).close();
         }
     }
 }

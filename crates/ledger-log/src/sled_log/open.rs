@@ -12,7 +12,7 @@ use super::SledLogOptions;
 use super::disk::SledDisk;
 use super::guard::guarded;
 use super::journal::{self, Journal};
-use super::{read, witness};
+use super::{clean_end, read, witness};
 use crate::cold::Catalog;
 use crate::event_log::{BoxError, ChainHash, Head, LogError};
 use crate::identity::LogIdentity;
@@ -49,6 +49,7 @@ pub(super) fn open(options: &SledLogOptions) -> Result<Opened, LogError> {
     let cold = Catalog::open(&options.segments_dir)?;
     see_that_the_hot_tier_is_there(options, &cold)?;
     let created = create_dirs(&options.dir).map_err(|error| LogError::Open(error.into()))?;
+    clean_end::remove(&options.dir).map_err(|error| LogError::Open(error.into()))?;
     let (db, chunks, meta) = open_trees(options).map_err(LogError::Open)?;
     let identity = read_or_make_identity(&meta, &chunks, &cold)?;
     discard_torn_tail(&chunks)?;
@@ -61,7 +62,7 @@ pub(super) fn open(options: &SledLogOptions) -> Result<Opened, LogError> {
     let file = File::open(options.dir.join("db")).map_err(|error| LogError::Open(error.into()))?;
     guarded(|| journal::make_durable(&db, &file)).flatten().map_err(LogError::Open)?;
     let journal = Journal::begin(&options.dir, &db, identity, next_generation, options.journal_file_max_bytes);
-    let disk = SledDisk::new(&chunks, journal.map_err(LogError::Open)?);
+    let disk = SledDisk::new(&options.dir, &chunks, journal.map_err(LogError::Open)?);
     sync_files(&options.dir, &created).map_err(|error| LogError::Open(error.into()))?;
     Ok(Opened { chunks, cold, disk, identity, head, recorded_at })
 }

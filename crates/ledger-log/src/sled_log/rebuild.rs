@@ -7,7 +7,7 @@ use ledger_event::Position;
 use sled::{Db, Tree};
 
 use super::guard::guarded;
-use super::{SledLogOptions, journal, open, read, store};
+use super::{SledLogOptions, clean_end, journal, open, read, store};
 use crate::chunk_codec::EncodedChunk;
 use crate::cold::NewSegment;
 use crate::event_log::{BoxError, ChainHash, LogError};
@@ -55,7 +55,8 @@ impl HotWriter {
     /// Makes all of it durable, and closes it.
     pub(crate) fn finish(self) -> Result<(), LogError> {
         self.sync()?;
-        open::sync_files(&self.dir, &[]).map_err(|error| LogError::Open(error.into()))
+        let end = || open::sync_files(&self.dir, &[]).and_then(|()| clean_end::set(&self.dir));
+        end().map_err(|error| LogError::Open(error.into()))
     }
 }
 

@@ -1,8 +1,8 @@
 use tokio::sync::watch;
 
 use super::*;
-use crate::chain::{self, ChunkSeed};
-use crate::chunk_codec::ChunkEncoder;
+use crate::chain::ChunkSeed;
+use crate::chunk_codec::{ChunkEncoder, PackedChunk};
 use crate::conformance::{append, numbered};
 use crate::{Append, MemoryLog, MemoryLogOptions, PendingAppend};
 
@@ -160,8 +160,7 @@ fn a_chunk_that_is_right_in_itself_and_does_not_follow_is_noticed() {
 }
 
 /// The chunk as it would be stored, with the hash of its content.
-fn encoded(identity: &LogIdentity, mut chunk: Chunk) -> EncodedChunk {
-    let seed = ChunkSeed([7; 32]);
-    chunk.hash = chain::recompute(identity, &chunk, &seed);
-    ChunkEncoder::new().expect("it needs memory alone").encode(&chunk, &seed).expect("it is small")
+fn encoded(identity: &LogIdentity, chunk: Chunk) -> EncodedChunk {
+    let packed = PackedChunk::hashed(&chunk, ChunkSeed([7; 32]), identity);
+    ChunkEncoder::new().expect("it needs memory alone").encode(&packed).expect("it is small")
 }

@@ -13,6 +13,7 @@ use super::prepare::{Prepared, Rules};
 use crate::client::LedgerClient;
 use crate::clock;
 use crate::data_dir::{DataDir, DataDirLock};
+use crate::probe;
 use crate::target::Target;
 
 /// How many batches wait for the log at a time: while one is written, the next chunk is there.
@@ -60,6 +61,7 @@ impl Sink {
             Target::DataDir(path) => {
                 let data_dir = DataDir::open_or_create(path)?;
                 let lock = data_dir.lock()?;
+                probe::see_after_unclean_end(&data_dir)?;
                 let log_options = SledLogOptions {
                     idempotence_window_events,
                     clock: Clock::new(clock::now),

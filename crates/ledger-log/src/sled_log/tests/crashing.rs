@@ -1,13 +1,15 @@
 //! A process that ends in the middle.
 
+use std::fs;
+
 use ledger_event::{Position, Timestamp};
 
-use super::{blob_files, copy_dir, fill, new_dir, open, random_text, with_sled};
+use super::{blob_files, copy_dir, fill, new_dir, open, open_steered, random_text, with_sled};
 use crate::Clock;
 use crate::conformance::{all_chunks, append, numbered, with_payload};
 use crate::event_log::EventLog;
 use crate::parts::{self, PART_MAX_BYTES, PartKey};
-use crate::sled_log::SledLogOptions;
+use crate::sled_log::{SledLogOptions, was_closed_well};
 
 #[test]
 fn a_chunk_without_its_last_part_is_discarded_on_open_and_its_positions_given_again() {
@@ -90,4 +92,42 @@ fn a_clock_that_went_back_between_two_runs_does_not_take_time_back() {
     fill(&log, 1..2);
     let recorded: Vec<i64> = all_chunks(&log).iter().map(|chunk| chunk.recorded_at.as_micros()).collect();
     assert_eq!(recorded, [2000, 2000]);
+}
+
+#[test]
+fn a_log_is_marked_as_closed_well_while_nobody_has_it_open_and_it_is_as_it_was() {
+    let (_dir, options) = new_dir();
+    let marked = || was_closed_well(&options.dir);
+    assert!(!marked(), "there is none");
+    let log = open(&options);
+    fill(&log, 0..3);
+    assert!(!marked(), "it is open");
+    log.close();
+    assert!(marked());
+    drop(log);
+    assert!(marked(), "its files are no shorter when the storage engine has let go of them");
+    drop(open(&options));
+    assert!(marked(), "it was opened and closed again");
+
+    let mark = fs::read(options.dir.join("CLOSED")).expect("it is there");
+    for length in 0..mark.len() - 1 {
+        fs::write(options.dir.join("CLOSED"), &mark[..length]).expect("it is written");
+        assert!(!marked(), "a mark that was cut to {length} says nothing");
+    }
+    fs::write(options.dir.join("CLOSED"), &mark).expect("it is written");
+    assert!(marked());
+    let db = fs::OpenOptions::new().write(true).open(options.dir.join("db")).expect("it is there");
+    db.set_len(db.metadata().expect("it has one").len() - 1).expect("it is cut");
+    assert!(!marked(), "a file is shorter");
+    fs::remove_file(options.dir.join("db")).expect("it is there");
+    assert!(!marked(), "a file is missing");
+}
+
+#[test]
+fn a_log_that_failed_is_not_marked_as_closed_well() {
+    let (_dir, options) = new_dir();
+    let log = open_steered(&options, || Err("the disk is gone".into()));
+    append(&log, vec![numbered(0)]).expect_err("the sync fails");
+    drop(log);
+    assert!(!was_closed_well(&options.dir));
 }
