@@ -97,7 +97,7 @@ pub(crate) struct ServeSettings {
         value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) archive: PathBuf,
 
-    /// Memory for the cache of the views, in bytes: 1048576 to 68719476736
+    /// Memory for the views: pages that were read, and changes that are not written yet, in bytes: 1048576 to 68719476736
     #[arg(long, env = "HOOKLEDGER_VIEWS_CACHE_BYTES", value_name = "BYTES", default_value_t = 128 * MIB,
         value_parser = within::<u64>(MIB..=64 * GIB))]
     pub(crate) views_cache_bytes: u64,

@@ -4,12 +4,26 @@
 //! position 1. This crate knows what rows look like and where they lie; how events become rows is the
 //! projector's. It cannot see the log.
 //!
-//! - [`DeliveryState`] is what is kept of a delivery; [`DeliveryRow`] is what is shown of it.
+//! - [`DeliveryState`] is what is kept of a delivery; [`DeliveryRow`] is what is shown of it. [`Stats`] and [`Quarter`]
+//!   are figures that any delivery's share can be taken out of again.
 //! - [`ViewWriter`] is the only writer; each commit carries a [`Checkpoint`] and is atomic.
 //! - [`ReadModel`] answers; every answer is of one commit and carries its position. Tools walk through all of its
 //!   rows, whatever their layout.
 //! - A folder of views has generations: [`Views::begin`] makes new ones beside those that are answered from, and
 //!   [`ViewWriter::take_place_of`] puts them in their place, under the feet of the readers.
+//!
+//! From an answer down to the disk:
+//!
+//! ```text
+//! read_model   answers                         writer       changes of the commit under way
+//!        layers      what is committed: two layers of changes in memory (overlay) over ...
+//!        base        pages as they are read, in a cache of bounded size
+//!        pages       pages in sled, of which a root makes a whole set valid at once
+//! ```
+//!
+//! Pages hold blocks of states and payloads by subscription (`block`, `rows`), lists as counted trees (`list`), figures
+//! (`scope`, `day`), and the index by which a delivery's place is found (`index`). `write_back` makes pages of a layer.
+//! Memory is bounded by [`ViewsOptions`], however many deliveries there are; what a read or a change costs is O(log n).
 
 mod attempts;
 mod base;

@@ -44,6 +44,16 @@ pub(crate) struct QuarterId {
 }
 
 impl Overlay {
+    /// No changes, with room for about as many as there are in another one.
+    pub(crate) fn like(other: &Self) -> Self {
+        let mut overlay = Self::default();
+        overlay.nodes.reserve(other.nodes.len());
+        overlay.payloads.reserve(other.payloads.len());
+        overlay.quarters.reserve(other.quarters.len());
+        overlay.places.reserve(other.places.len());
+        overlay
+    }
+
     /// Takes newer changes in.
     pub(crate) fn absorb(&mut self, newer: Overlay) {
         for (name, scope) in newer.scopes {

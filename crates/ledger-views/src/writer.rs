@@ -352,7 +352,8 @@ impl ViewWriter {
         if self.write_back.as_ref().is_some_and(WriteBack::is_finished) {
             self.finish_write_back()?;
         }
-        let mut changes = std::mem::take(&mut self.changes);
+        let next = Overlay::like(&self.changes);
+        let mut changes = std::mem::replace(&mut self.changes, next);
         changes.records = self.records.drain(..).collect();
         self.record_slots.clear();
         changes.scopes = self.scopes.drain(..).map(|(name, scope)| (name, Arc::new(scope))).collect();
