@@ -17,7 +17,10 @@ use ledger_event::Position;
 use crate::event_log::LogError;
 
 /// Largest value of a part, its header included, in bytes.
-pub(crate) const PART_MAX_BYTES: usize = 96 * 1024;
+///
+/// sled's cache keeps a leaf of up to sixteen values in each of its 256 shards, however small it is set: with larger
+/// parts that is all of the hot tier. What was stored in larger parts reads as before.
+pub(crate) const PART_MAX_BYTES: usize = 16 * 1024;
 
 const HEADER_BYTES: usize = 6;
 const VERSION: u8 = 1;
@@ -59,7 +62,7 @@ pub(crate) fn split(first: Position, chunk: &[u8]) -> impl Iterator<Item = (Part
     let pieces = chunk.chunks(PART_MAX_BYTES - HEADER_BYTES);
     let count = pieces.len();
     pieces.enumerate().map(move |(index, piece)| {
-        let part = u16::try_from(index).expect("the bound on a chunk's bytes makes a few hundred parts at most");
+        let part = u16::try_from(index).expect("the bound on a chunk's bytes makes a few thousand parts at most");
         let key = PartKey { first, part };
         (key, encode(key, index + 1 == count, piece))
     })
