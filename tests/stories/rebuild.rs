@@ -121,7 +121,7 @@ async fn views_that_are_found_damaged_while_serving_are_rebuilt_by_themselves() 
     let (ledger, _admin, server, _client) = serving(50).await;
     let token = ledger.workspace_token("ws_1");
     server.terminate().await;
-    damage::change_pages(&ledger.current_views(), b'd', |_| b"nonsense".to_vec());
+    damage::change_pages(&ledger.current_views(), damage::STATES, |_| b"nonsense".to_vec());
 
     let server = ledger.serve().await;
     let client = server.client(&token);

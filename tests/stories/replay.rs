@@ -105,7 +105,7 @@ async fn rows_that_differ_are_named_with_their_field_and_a_replay_mends_them() {
         payloads.for_each(|(at, _)| changed[at + 5] = b'2');
         changed
     };
-    damage::change_pages(&ledger.current_views(), b'p', change);
+    damage::change_pages(&ledger.current_views(), damage::PAYLOADS, change);
     let checked = replay(&ledger, "--check").expect_code(1);
     let first = "workspace ws_1 subscription whsub_a delivery whdel_00000: payload.n: the views have 2, the log says 1";
     assert_eq!(checked.stdout.lines().next(), Some(first), "{}", checked.stdout);
@@ -122,7 +122,7 @@ async fn rows_that_differ_are_named_with_their_field_and_a_replay_mends_them() {
 async fn rows_that_cannot_be_read_and_files_that_do_not_open_are_damage_that_a_replay_mends() {
     let (ledger, token, before) = told(10).await;
     let damages: [&dyn Fn(); 3] = [
-        &|| damage::change_pages(&ledger.current_views(), b'd', |_| b"nonsense".to_vec()),
+        &|| damage::change_pages(&ledger.current_views(), damage::STATES, |_| b"nonsense".to_vec()),
         &|| damage::break_settings(&ledger.current_views()),
         &|| fs::write(ledger.data_dir().join("views/CURRENT"), "nonsense").expect("it is written"),
     ];

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use ledger_event::JsonText;
+use ledger_event::{JsonText, SubscriptionId};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use crate::names::ScopeName;
 use crate::overlay::QuarterId;
 use crate::pages::{NodeId, PageId, PageStore, Versions, decode};
 use crate::place::Place;
+use crate::row::DeliveryRow;
 use crate::rows::{DeliveryRecord, PayloadRow};
 use crate::scope::Scope;
 use crate::stats::Quarter;
@@ -159,12 +160,22 @@ impl Reading<'_> {
     }
 
     pub(crate) fn record(&self, place: Place) -> Result<Option<DeliveryRecord>, ViewsError> {
-        let id = PageId::States { subscription: place.subscription, block: place.block() };
+        let id = states_of(place);
         let Some(block) = self.block(&id)? else { return Ok(None) };
-        match block.get(place.slot()) {
-            [] => Ok(None),
-            row => decode(&id.key(), row).map(Some),
-        }
+        decode_row(&id, block.get(place.slot()))
+    }
+
+    /// What is shown of the delivery at a place; the ids of its events, of which nothing is shown, are not copied.
+    pub(crate) fn shown(
+        &self,
+        place: Place,
+        subscription_id: SubscriptionId,
+        payload: Option<JsonText>,
+    ) -> Result<Option<DeliveryRow>, ViewsError> {
+        let id = states_of(place);
+        let Some(block) = self.block(&id)? else { return Ok(None) };
+        let record: Option<DeliveryRecord<&str>> = decode_row(&id, block.get(place.slot()))?;
+        Ok(record.and_then(|record| record.into_row(subscription_id, payload)))
     }
 
     pub(crate) fn payload(&self, place: Place) -> Result<Option<JsonText>, ViewsError> {
@@ -228,4 +239,12 @@ impl Reading<'_> {
 
 fn whole<T>(key: &[u8], page: Option<T>) -> Result<Arc<T>, ViewsError> {
     page.map(Arc::new).ok_or_else(|| ViewsError::damaged(key))
+}
+
+fn states_of(place: Place) -> PageId {
+    PageId::States { subscription: place.subscription, block: place.block() }
+}
+
+fn decode_row<'a, I: Deserialize<'a>>(id: &PageId, row: &'a [u8]) -> Result<Option<DeliveryRecord<I>>, ViewsError> {
+    if row.is_empty() { Ok(None) } else { decode(&id.key(), row).map(Some) }
 }

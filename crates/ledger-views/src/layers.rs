@@ -13,7 +13,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock, TryLockError};
 
-use ledger_event::JsonText;
+use ledger_event::{JsonText, SubscriptionId};
 use tokio::sync::watch;
 
 use crate::base::{Base, Page, Reading, Root};
@@ -25,6 +25,7 @@ use crate::names::{DeliveryKey, ScopeName};
 use crate::overlay::{Overlay, QuarterId};
 use crate::pages::{NodeId, PageId};
 use crate::place::Place;
+use crate::row::DeliveryRow;
 use crate::rows::{BLOCK_PAYLOAD_MAX_BYTES, DeliveryRecord};
 use crate::scope::Scope;
 use crate::stats::Quarter;
@@ -150,6 +151,19 @@ impl Commit<'_> {
         match self.layers.find(|overlay| overlay.records.get(&place)) {
             Some(record) => Ok(Some(Arc::clone(record))),
             None => Ok(self.pages.record(place)?.map(Arc::new)),
+        }
+    }
+
+    /// What is shown of the delivery at a place; `None` where there is none, or it waits for its description.
+    pub(crate) fn shown(
+        &self,
+        place: Place,
+        subscription_id: SubscriptionId,
+    ) -> Result<Option<DeliveryRow>, ViewsError> {
+        let payload = self.payload(place)?;
+        match self.layers.find(|overlay| overlay.records.get(&place)) {
+            Some(record) => Ok(DeliveryRecord::clone(record).into_row(subscription_id, payload)),
+            None => self.pages.shown(place, subscription_id, payload),
         }
     }
 

@@ -299,12 +299,8 @@ fn damaged(place: Place) -> ViewsError {
 
 fn row(commit: &Commit<'_>, met: Met<'_>) -> Result<DeliveryRow, ViewsError> {
     let damaged = || damaged(met.place);
-    let record = commit.record(met.place)?.ok_or_else(damaged)?;
-    let payload = commit.payload(met.place)?;
     let subscription_id = ids_of(met.key.name).and_then(|(_, id)| SubscriptionId::parse(id).ok());
-    let subscription_id = subscription_id.ok_or_else(damaged)?;
-    let record = Arc::unwrap_or_clone(record);
-    DeliveryRow::of(record.delivery_id, subscription_id, record.state, payload).ok_or_else(damaged)
+    commit.shown(met.place, subscription_id.ok_or_else(damaged)?)?.ok_or_else(damaged)
 }
 
 fn waiting_row(commit: &Commit<'_>, met: Met<'_>) -> Result<WaitingRow, ViewsError> {

@@ -54,7 +54,7 @@ impl Outcome {
 
     /// The first of the design's conditions that holds for a delivery.
     #[must_use]
-    pub fn of(state: &DeliveryState) -> Self {
+    pub fn of<I: Ord>(state: &DeliveryState<I>) -> Self {
         if state.finishes().any(|finish| finish.succeeded) {
             return Outcome::Delivered;
         }
@@ -117,10 +117,10 @@ pub struct DeliveryRow {
 impl DeliveryRow {
     /// Derives the row; `None` while the delivery waits for its description.
     #[must_use]
-    pub fn of(
+    pub fn of<I: Ord>(
         id: DeliveryId,
         subscription_id: SubscriptionId,
-        state: DeliveryState,
+        state: DeliveryState<I>,
         payload: Option<JsonText>,
     ) -> Option<Self> {
         let outcome = Outcome::of(&state);
@@ -155,12 +155,12 @@ impl DeliveryRow {
 }
 
 /// Whether nothing that was asked for or begun is later than the cancellation.
-fn is_last_word(cancelled: &Cancelled, state: &DeliveryState) -> bool {
+fn is_last_word<I: Ord>(cancelled: &Cancelled<I>, state: &DeliveryState<I>) -> bool {
     state.rescheduled.as_ref().is_none_or(|rescheduled| cancelled.key > rescheduled.key)
         && state.attempts.iter().filter_map(|(_, attempt)| attempt.begin()).all(|begin| cancelled.key > *begin)
 }
 
-fn next_attempt_at(state: &DeliveryState, outcome: Outcome) -> Option<Timestamp> {
+fn next_attempt_at<I: Ord>(state: &DeliveryState<I>, outcome: Outcome) -> Option<Timestamp> {
     match outcome {
         Outcome::Delivered | Outcome::Cancelled | Outcome::Delivering => None,
         Outcome::Pending | Outcome::Retrying | Outcome::Exhausted => due(state),
@@ -169,7 +169,7 @@ fn next_attempt_at(state: &DeliveryState, outcome: Outcome) -> Option<Timestamp>
 
 /// When the next attempt is due: by the request for a retry if it is later than the last finish, else
 /// by that finish, else by the description.
-fn due(state: &DeliveryState) -> Option<Timestamp> {
+fn due<I: Ord>(state: &DeliveryState<I>) -> Option<Timestamp> {
     let finish = state.last_finish().map(|(_, finish)| finish);
     match (&state.rescheduled, finish) {
         (Some(rescheduled), Some(finish)) if rescheduled.key > finish.key => Some(rescheduled.next_attempt_at),
@@ -180,7 +180,7 @@ fn due(state: &DeliveryState) -> Option<Timestamp> {
 }
 
 /// When the success with the smallest key ended.
-fn delivered_at(state: &DeliveryState) -> Option<Timestamp> {
+fn delivered_at<I: Ord>(state: &DeliveryState<I>) -> Option<Timestamp> {
     let successes = state.finishes().filter(|finish| finish.succeeded);
     successes.map(|finish| &finish.key).min().map(|key| key.occurred_at)
 }

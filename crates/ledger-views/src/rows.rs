@@ -1,8 +1,9 @@
 //! The rows of deliveries, as they stand in blocks.
 
-use ledger_event::{DeliveryId, JsonText};
+use ledger_event::{DeliveryId, EventId, JsonText, SubscriptionId};
 use serde::{Deserialize, Serialize};
 
+use crate::row::DeliveryRow;
 use crate::state::DeliveryState;
 
 /// Longest payload that stands in a block, in bytes: what is longer has a page of its own, so that blocks stay small.
@@ -13,9 +14,16 @@ const LARGE: u8 = 2;
 
 /// What is kept of a delivery, without its payload.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct DeliveryRecord {
+pub(crate) struct DeliveryRecord<I = EventId> {
     pub(crate) delivery_id: DeliveryId,
-    pub(crate) state: DeliveryState,
+    pub(crate) state: DeliveryState<I>,
+}
+
+impl<I: Ord> DeliveryRecord<I> {
+    /// What is shown of it; `None` while it waits for its description.
+    pub(crate) fn into_row(self, subscription_id: SubscriptionId, payload: Option<JsonText>) -> Option<DeliveryRow> {
+        DeliveryRow::of(self.delivery_id, subscription_id, self.state, payload)
+    }
 }
 
 /// A payload as a row of a block.

@@ -9,30 +9,30 @@ use serde::{Deserialize, Serialize};
 use crate::attempts::Attempts;
 use crate::stats::FinishShare;
 
-/// What events compare by: when they happened, then their id.
+/// What events compare by: when they happened, then their id, which a reader may borrow.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct EventKey {
+pub struct EventKey<I = EventId> {
     /// When it happened by the sender's clock.
     pub occurred_at: Timestamp,
     /// Its id, which decides between events of one moment.
-    pub id: EventId,
+    pub id: I,
 }
 
 /// What is kept of a delivery.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DeliveryState {
+pub struct DeliveryState<I = EventId> {
     /// The position of the first event that named the delivery.
     pub first_position: Position,
     /// What it is; until it is known the delivery waits, neither listed nor counted.
-    pub description: Option<Description>,
+    pub description: Option<Description<I>>,
     /// The attempts that events named, by number.
-    pub attempts: Attempts,
+    pub attempts: Attempts<I>,
     /// The texts of the finish with the highest number.
     pub last_finish_texts: FinishTexts,
     /// The latest cancellation.
-    pub cancelled: Option<Cancelled>,
+    pub cancelled: Option<Cancelled<I>>,
     /// The latest retry that was asked for.
-    pub rescheduled: Option<Rescheduled>,
+    pub rescheduled: Option<Rescheduled<I>>,
     /// The longest duration that any finish reported, also one that another replaced.
     pub max_duration_ms: Option<DurationMs>,
     /// The latest finish that was reported, also one that another replaced.
@@ -54,9 +54,11 @@ impl DeliveryState {
             latest_finish_at: None,
         }
     }
+}
 
+impl<I> DeliveryState<I> {
     /// How the attempts ended that did, by rising number.
-    pub fn finishes(&self) -> impl DoubleEndedIterator<Item = &Finish> {
+    pub fn finishes(&self) -> impl DoubleEndedIterator<Item = &Finish<I>> {
         self.attempts.iter().filter_map(|(_, attempt)| attempt.finished.as_ref())
     }
 
@@ -68,7 +70,7 @@ impl DeliveryState {
 
     /// The finish of the highest-numbered attempt that has one.
     #[must_use]
-    pub fn last_finish(&self) -> Option<(AttemptNumber, &Finish)> {
+    pub fn last_finish(&self) -> Option<(AttemptNumber, &Finish<I>)> {
         self.attempts.iter().rev().find_map(|(number, attempt)| Some((number, attempt.finished.as_ref()?)))
     }
 }
@@ -84,11 +86,11 @@ pub enum DescribedBy {
 
 /// What a delivery is. Its payload lies in a row of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Description {
+pub struct Description<I = EventId> {
     /// Which kind of event gave it.
     pub described_by: DescribedBy,
     /// The key of that event.
-    pub key: EventKey,
+    pub key: EventKey<I>,
     /// When the delivery was created.
     pub created_at: Timestamp,
     /// What the sender's own event was.
@@ -100,27 +102,33 @@ pub struct Description {
 }
 
 /// One HTTP try.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Attempt {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt<I = EventId> {
     /// The smallest key of the reports that it began.
-    pub started: Option<EventKey>,
+    pub started: Option<EventKey<I>>,
     /// The report with the smallest key of how it ended.
-    pub finished: Option<Finish>,
+    pub finished: Option<Finish<I>>,
 }
 
-impl Attempt {
+impl<I> Default for Attempt<I> {
+    fn default() -> Self {
+        Self { started: None, finished: None }
+    }
+}
+
+impl<I> Attempt<I> {
     /// When it began: as reported, else when it ended.
     #[must_use]
-    pub fn begin(&self) -> Option<&EventKey> {
+    pub fn begin(&self) -> Option<&EventKey<I>> {
         self.started.as_ref().or(self.finished.as_ref().map(|finish| &finish.key))
     }
 }
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Finish {
+pub struct Finish<I = EventId> {
     /// The key of the report.
-    pub key: EventKey,
+    pub key: EventKey<I>,
     /// Whether the receiver accepted it.
     pub succeeded: bool,
     /// How long it took.
@@ -142,18 +150,18 @@ pub struct FinishTexts {
 
 /// A cancellation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Cancelled {
+pub struct Cancelled<I = EventId> {
     /// The key of the report.
-    pub key: EventKey,
+    pub key: EventKey<I>,
     /// Why.
     pub reason: Option<String>,
 }
 
 /// A retry that was asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Rescheduled {
+pub struct Rescheduled<I = EventId> {
     /// The key of the report.
-    pub key: EventKey,
+    pub key: EventKey<I>,
     /// When it is due.
     pub next_attempt_at: Timestamp,
 }

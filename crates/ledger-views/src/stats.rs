@@ -66,7 +66,7 @@ pub struct NeverPutIn;
 impl FinishShare {
     /// What a finish adds.
     #[must_use]
-    pub fn of(finish: &Finish) -> Self {
+    pub fn of<I>(finish: &Finish<I>) -> Self {
         Self { at: finish.key.occurred_at, succeeded: finish.succeeded, duration_ms: finish.duration_ms }
     }
 }

@@ -34,11 +34,20 @@ pub(crate) fn remove_chunk(log: &Path, first: u64) {
     });
 }
 
-/// Changes every page of the views whose key begins with that letter.
+/// The letter of pages of deliveries' states.
+pub(crate) const STATES: u8 = b's';
+/// The letter of pages of their payloads.
+pub(crate) const PAYLOADS: u8 = b'p';
+
+/// Changes every page of the views with that letter.
 pub(crate) fn change_pages(views: &Path, letter: u8, change: impl Fn(&[u8]) -> Vec<u8>) {
     with_tree(views, "pages", |pages| {
-        for page in pages.scan_prefix([letter]) {
+        for page in pages.scan_prefix(b"d") {
             let (key, value) = page.expect("it reads");
+            // Behind the numbers of a subscription and of a block.
+            if key[9] != letter {
+                continue;
+            }
             // Its length and the number of its parts, both 32 bits, stand before what is compressed.
             let (head, packed) = value.split_at(8);
             assert_eq!(head[4..], 1_u32.to_le_bytes(), "the pages of this story are of one part");

@@ -11,7 +11,7 @@ use crate::list::marks::Marks;
 use crate::place::Place;
 
 /// Most entries of a leaf.
-pub(crate) const LEAF_MAX: usize = 128;
+pub(crate) const LEAF_MAX: usize = 256;
 
 /// Consecutive entries of a list.
 #[derive(Clone, Debug, Default, PartialEq)]

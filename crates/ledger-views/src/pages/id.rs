@@ -6,8 +6,8 @@
 //! | letter | id | page |
 //! |---|---|---|
 //! | `s` | workspace, subscription; or workspace | a [`Scope`](crate::scope::Scope) |
-//! | `d` | subscription, block | states of deliveries |
-//! | `p` | subscription, block | their payloads |
+//! | `d` | subscription, block, `s` | states of deliveries |
+//! | `d` | subscription, block, `p` | their payloads: beside the states, so that one read of sled's has both |
 //! | `l` | place | a payload that is too large for its block |
 //! | `n` | scope, list, node | a node of a list |
 //! | `q` | scope, day | the quarters of an hour of a day |
@@ -64,17 +64,10 @@ const SUBSCRIPTION: u8 = b's';
 impl PageId {
     /// The key, without a version.
     pub(crate) fn key(&self) -> Vec<u8> {
-        let numbers = |letter: u8, first: u32, second: u32| {
-            let mut key = Vec::with_capacity(32);
-            key.push(letter);
-            key.extend(first.to_be_bytes());
-            key.extend(second.to_be_bytes());
-            key
-        };
         match self {
             Self::Scope(name) => scope_key(name),
-            Self::States { subscription, block } => numbers(b'd', *subscription, *block),
-            Self::Payloads { subscription, block } => numbers(b'p', *subscription, *block),
+            Self::States { subscription, block } => block_key(*subscription, *block, b's'),
+            Self::Payloads { subscription, block } => block_key(*subscription, *block, b'p'),
             Self::LargePayload(place) => numbers(b'l', place.subscription, place.number),
             Self::Node(id) => {
                 let mut key = numbers(b'n', id.scope, id.node);
@@ -86,6 +79,20 @@ impl PageId {
             Self::Filter { run, group } => numbers(FILTERS, *run, *group),
         }
     }
+}
+
+fn numbers(letter: u8, first: u32, second: u32) -> Vec<u8> {
+    let mut key = Vec::with_capacity(32);
+    key.push(letter);
+    key.extend(first.to_be_bytes());
+    key.extend(second.to_be_bytes());
+    key
+}
+
+fn block_key(subscription: u32, block: u32, of: u8) -> Vec<u8> {
+    let mut key = numbers(b'd', subscription, block);
+    key.push(of);
+    key
 }
 
 fn scope_key(name: &ScopeName) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Pages in a tree of sled's.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::error::ViewsError;
 use crate::names::ScopeName;
@@ -173,7 +173,7 @@ pub(crate) fn encode<T: Serialize>(row: &T) -> Vec<u8> {
     rmp_serde::to_vec(row).expect("rows are plain maps, text and integers")
 }
 
-pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, ViewsError> {
+pub(crate) fn decode<'a, T: Deserialize<'a>>(key: &[u8], bytes: &'a [u8]) -> Result<T, ViewsError> {
     rmp_serde::from_slice(bytes).map_err(|source| ViewsError::Row { key: key.escape_ascii().to_string(), source })
 }
 
