@@ -98,7 +98,7 @@ fn write(
     for (name, scope) in &overlay.scopes {
         writing.put(PageId::Scope(name.clone()), &encode(&**scope), Page::Scope(Arc::clone(scope)))?;
     }
-    let (runs, merge, replaced) = writing.index(overlay, leftovers.merge)?;
+    let Indexed { runs, merge, replaced } = writing.index(overlay, leftovers.merge)?;
     let (pages_written, removals) = (writing.pages, writing.removals);
 
     // All of them must be on the disk before the root is.
@@ -108,6 +108,15 @@ fn write(
     pages.put_root(&root)?;
     shared.flush()?;
     Ok(Written { root, pages: pages_written, leftovers: Leftovers { removals, replaced, merge } })
+}
+
+/// The index after a layer was written.
+struct Indexed {
+    runs: Vec<Run>,
+    /// If it goes on.
+    merge: Option<Merge>,
+    /// Runs that a merge has replaced.
+    replaced: Vec<Run>,
 }
 
 struct Writing<'a> {
@@ -205,13 +214,8 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Writes new entries as a run and merges a piece of older ones: the runs then, the merge if it goes on, and the runs
-    /// that it has replaced.
-    fn index(
-        &mut self,
-        overlay: &Overlay,
-        merge: Option<Merge>,
-    ) -> Result<(Vec<Run>, Option<Merge>, Vec<Run>), ViewsError> {
+    /// Writes new entries as a run and merges a piece of older ones.
+    fn index(&mut self, overlay: &Overlay, merge: Option<Merge>) -> Result<Indexed, ViewsError> {
         let pages = &self.shared.base.pages;
         let mut runs = self.root.runs.clone();
         let mut replaced = Vec::new();
@@ -235,7 +239,7 @@ impl Writing<'_> {
             }
             runs.push(writer.finish(pages, self.version)?);
         }
-        Ok((runs, merge, replaced))
+        Ok(Indexed { runs, merge, replaced })
     }
 }
 
