@@ -16,14 +16,14 @@ use crate::day::quarter_of;
 use crate::error::ViewsError;
 use crate::index::HashKey;
 use crate::layers::Shared;
-use crate::list::inner::Inner;
 use crate::list::keys::{Key, name};
 use crate::list::marks::Marks;
-use crate::list::node::Node;
-use crate::list::tree::{ListRoot, Nodes, NodesMut};
+use crate::list::tree::ListRoot;
+use crate::listing::Listing;
 use crate::names::{DeliveryKey, ScopeName, SubscriptionKey};
 use crate::overlay::{Overlay, QuarterId};
-use crate::pages::{ListKind, NodeId, PageId};
+use crate::pages::{ListKind, PageId};
+use crate::pending_nodes::PendingNodes;
 use crate::place::Place;
 use crate::read_model::ReadModel;
 use crate::rows::DeliveryRecord;
@@ -62,43 +62,11 @@ pub struct Opened {
     is_new: bool,
 }
 
-/// Where a delivery stands in lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listing {
-    /// In the waiting list of its workspace, by the position that first named it.
-    Waiting(Position),
-    /// In the history of its workspace and of its subscription, by its creation.
-    History(Timestamp, Marks),
-}
-
 impl Opened {
     /// Whether nothing was heard of it before.
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.is_new
-    }
-}
-
-impl Listing {
-    fn order(self) -> i64 {
-        match self {
-            Self::Waiting(position) => i64::try_from(position.get()).expect("a log never holds 2^63 events"),
-            Self::History(created_at, _) => created_at.as_micros(),
-        }
-    }
-
-    fn marks(self) -> Marks {
-        match self {
-            Self::Waiting(_) => Marks::default(),
-            Self::History(_, marks) => marks,
-        }
-    }
-
-    fn kind(self) -> ListKind {
-        match self {
-            Self::Waiting(_) => ListKind::Waiting,
-            Self::History(..) => ListKind::History,
-        }
     }
 }
 
@@ -431,63 +399,6 @@ impl Drop for ViewWriter {
         if let Some(write_back) = self.write_back.take() {
             // What it would have told matters to nobody any more.
             let _ = write_back.join();
-        }
-    }
-}
-
-/// The nodes of a list, with what is not committed yet.
-struct PendingNodes<'a> {
-    shared: &'a Shared,
-    scope: u32,
-    list: ListKind,
-    changed: &'a mut FxHashMap<NodeId, Option<Arc<Node>>>,
-}
-
-impl PendingNodes<'_> {
-    fn id(&self, node: u32) -> NodeId {
-        NodeId { scope: self.scope, list: self.list, node }
-    }
-}
-
-impl Nodes for PendingNodes<'_> {
-    type Error = ViewsError;
-
-    fn node(&mut self, number: u32) -> Result<Arc<Node>, ViewsError> {
-        let id = self.id(number);
-        match self.changed.get(&id) {
-            Some(Some(node)) => Ok(Arc::clone(node)),
-            Some(None) => Err(ViewsError::damaged(&PageId::Node(id).key())),
-            None => self.shared.read(|commit| commit.node(id)),
-        }
-    }
-}
-
-impl NodesMut for PendingNodes<'_> {
-    fn node_mut(&mut self, number: u32) -> Result<&mut Node, ViewsError> {
-        let id = self.id(number);
-        if !self.changed.contains_key(&id) {
-            let node = self.node(number)?;
-            self.changed.insert(id, Some(node));
-        }
-        match self.changed.get_mut(&id) {
-            Some(Some(node)) => Ok(Arc::make_mut(node)),
-            Some(None) | None => Err(ViewsError::damaged(&PageId::Node(id).key())),
-        }
-    }
-
-    fn put(&mut self, number: u32, node: Node) {
-        self.changed.insert(self.id(number), Some(Arc::new(node)));
-    }
-
-    fn remove(&mut self, number: u32) {
-        self.changed.insert(self.id(number), None);
-    }
-
-    fn inner_mut(&mut self, number: u32) -> Result<&mut Inner, ViewsError> {
-        let id = self.id(number);
-        match self.node_mut(number)? {
-            Node::Inner(inner) => Ok(inner),
-            Node::Leaf(_) => Err(ViewsError::damaged(&PageId::Node(id).key())),
         }
     }
 }
