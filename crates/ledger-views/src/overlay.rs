@@ -14,10 +14,8 @@ use crate::rows::DeliveryRecord;
 use crate::scope::Scope;
 use crate::stats::Quarter;
 
-/// What a record takes, with its place in the map: measured about, so that memory can be bounded.
-const RECORD_BYTES: usize = 900;
-const QUARTER_BYTES: usize = 300;
-const PAYLOAD_BYTES: usize = 100;
+/// About what a place in a map takes beside the row.
+const ENTRY_BYTES: usize = 100;
 
 /// Changes in memory, over what lies in pages: whatever is here goes before what is there.
 ///
@@ -68,17 +66,20 @@ impl Overlay {
             self.resize(old.as_ref().map_or(0, node_size), size);
         }
         for (place, record) in newer.records {
-            let is_new = self.records.insert(place, record).is_none();
-            self.resize(0, if is_new { RECORD_BYTES } else { 0 });
+            let size = record.size_bytes();
+            let old = self.records.insert(place, record);
+            self.resize(old.map_or(0, |old| old.size_bytes()), size);
         }
+        let payload_size = |payload: &Option<Arc<JsonText>>| payload.as_ref().map_or(0, |text| text.as_str().len());
         for (place, payload) in newer.payloads {
-            let size = payload.as_ref().map_or(0, |payload| payload.as_str().len()) + PAYLOAD_BYTES;
-            self.resize(0, size);
-            self.payloads.insert(place, payload);
+            let size = payload_size(&payload) + ENTRY_BYTES;
+            let old = self.payloads.insert(place, payload);
+            self.resize(old.as_ref().map_or(0, |old| payload_size(old) + ENTRY_BYTES), size);
         }
         for (id, quarter) in newer.quarters {
-            let is_new = self.quarters.insert(id, quarter).is_none();
-            self.resize(0, if is_new { QUARTER_BYTES } else { 0 });
+            let size = quarter.size_bytes() + ENTRY_BYTES;
+            let old = self.quarters.insert(id, quarter);
+            self.resize(old.map_or(0, |old| old.size_bytes() + ENTRY_BYTES), size);
         }
         self.places.extend(newer.places);
     }

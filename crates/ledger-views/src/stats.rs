@@ -124,6 +124,12 @@ impl Figures {
     }
 }
 
+impl Quarter {
+    pub(crate) fn size_bytes(&self) -> usize {
+        size_of::<Self>() + self.attempts.durations.size_bytes()
+    }
+}
+
 impl Stats {
     /// Raises the maxima to those of a described delivery.
     pub fn raise_maxima(&mut self, max_duration_ms: Option<DurationMs>, latest_finish_at: Option<Timestamp>) {
