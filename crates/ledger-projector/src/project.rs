@@ -76,7 +76,6 @@ fn attempt_of(data: &EventData) -> Option<AttemptNumber> {
 /// What is shown of a delivery outside its row, before or after an event about one of its attempts.
 struct Shown {
     listing: Listing,
-    outcome: Outcome,
     finish: Option<FinishShare>,
 }
 
@@ -85,7 +84,7 @@ impl Shown {
         let listing = writer.listing(opened);
         let state = writer.state(opened);
         let finish = attempt.and_then(|number| state.attempts.get(number)?.finished.as_ref().map(FinishShare::of));
-        Self { listing, outcome: Outcome::of(state), finish }
+        Self { listing, finish }
     }
 }
 
@@ -121,9 +120,9 @@ fn relist(
 
 /// Takes a delivery's old shares out of the figures and puts its new ones in.
 fn recount(writer: &mut ViewWriter, opened: &Opened, old: &Shown, new: &Shown) -> Result<(), ProjectError> {
-    let Listing::History(created_at, _) = new.listing else { return Ok(()) };
+    let Listing::History(created_at, marks) = new.listing else { return Ok(()) };
     match old.listing {
-        Listing::History(old_created_at, _) => {
+        Listing::History(old_created_at, old_marks) => {
             if old.finish != new.finish {
                 if let Some(share) = old.finish {
                     take_out(writer, opened, share)?;
@@ -132,11 +131,11 @@ fn recount(writer: &mut ViewWriter, opened: &Opened, old: &Shown, new: &Shown) -
                     put_in(writer, opened, share)?;
                 }
             }
-            if (old_created_at, old.outcome) != (created_at, new.outcome) {
+            if (old_created_at, old_marks.outcome()) != (created_at, marks.outcome()) {
                 writer.change_quarter(opened, old_created_at, |quarter| {
-                    Ok::<_, ProjectError>(quarter.deliveries.take_out(old.outcome)?)
+                    Ok::<_, ProjectError>(quarter.deliveries.take_out(old_marks.outcome())?)
                 })?;
-                count(writer, opened, new, created_at)?;
+                count(writer, opened, marks.outcome(), created_at)?;
             }
         }
         // What it went through while it waited counts from now on.
@@ -145,15 +144,20 @@ fn recount(writer: &mut ViewWriter, opened: &Opened, old: &Shown, new: &Shown) -
             for share in shares {
                 put_in(writer, opened, share)?;
             }
-            count(writer, opened, new, created_at)?;
+            count(writer, opened, marks.outcome(), created_at)?;
         }
     }
     raise_maxima(writer, opened)
 }
 
-fn count(writer: &mut ViewWriter, opened: &Opened, shown: &Shown, created_at: Timestamp) -> Result<(), ProjectError> {
+fn count(
+    writer: &mut ViewWriter,
+    opened: &Opened,
+    outcome: Outcome,
+    created_at: Timestamp,
+) -> Result<(), ProjectError> {
     writer.change_quarter(opened, created_at, |quarter| {
-        quarter.deliveries.put_in(shown.outcome);
+        quarter.deliveries.put_in(outcome);
         Ok(())
     })
 }

@@ -160,7 +160,7 @@ impl Reading<'_> {
     }
 
     pub(crate) fn record(&self, place: Place) -> Result<Option<DeliveryRecord>, ViewsError> {
-        let id = states_of(place);
+        let id = PageId::states_of(place);
         let Some(block) = self.block(&id)? else { return Ok(None) };
         decode_row(&id, block.get(place.slot()))
     }
@@ -172,14 +172,14 @@ impl Reading<'_> {
         subscription_id: SubscriptionId,
         payload: Option<JsonText>,
     ) -> Result<Option<DeliveryRow>, ViewsError> {
-        let id = states_of(place);
+        let id = PageId::states_of(place);
         let Some(block) = self.block(&id)? else { return Ok(None) };
         let record: Option<DeliveryRecord<&str>> = decode_row(&id, block.get(place.slot()))?;
         Ok(record.and_then(|record| record.into_row(subscription_id, payload)))
     }
 
     pub(crate) fn payload(&self, place: Place) -> Result<Option<JsonText>, ViewsError> {
-        let id = PageId::Payloads { subscription: place.subscription, block: place.block() };
+        let id = PageId::payloads_of(place);
         let Some(block) = self.block(&id)? else { return Ok(None) };
         let damaged = || ViewsError::damaged(&id.key());
         match PayloadRow::decode(block.get(place.slot())).ok_or_else(damaged)? {
@@ -239,10 +239,6 @@ impl Reading<'_> {
 
 fn whole<T>(key: &[u8], page: Option<T>) -> Result<Arc<T>, ViewsError> {
     page.map(Arc::new).ok_or_else(|| ViewsError::damaged(key))
-}
-
-fn states_of(place: Place) -> PageId {
-    PageId::States { subscription: place.subscription, block: place.block() }
 }
 
 fn decode_row<'a, I: Deserialize<'a>>(id: &PageId, row: &'a [u8]) -> Result<Option<DeliveryRecord<I>>, ViewsError> {

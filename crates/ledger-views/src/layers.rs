@@ -224,9 +224,7 @@ impl Commit<'_> {
 
     /// The scopes that are in no page yet, in no order.
     pub(crate) fn scopes_in_memory(&self) -> Result<Vec<ScopeName>, ViewsError> {
-        let overlays = [Some(&self.layers.active), self.layers.frozen.as_deref()];
-        let names: BTreeSet<&ScopeName> =
-            overlays.into_iter().flatten().flat_map(|layer| layer.scopes.keys()).collect();
+        let names: BTreeSet<&ScopeName> = self.layers.newest_first().flat_map(|layer| layer.scopes.keys()).collect();
         let mut found = Vec::new();
         for name in names {
             if self.pages.scope(name)?.is_none() {
@@ -238,8 +236,7 @@ impl Commit<'_> {
 
     /// The quarters of an hour of a scope in which something happened, rising, counted from 1970.
     pub(crate) fn quarters(&self, scope: u32) -> Result<Vec<(i32, Arc<Quarter>)>, ViewsError> {
-        let overlays = [Some(&self.layers.active), self.layers.frozen.as_deref()];
-        let ids = overlays.into_iter().flatten().flat_map(|overlay| overlay.quarters.keys());
+        let ids = self.layers.newest_first().flat_map(|layer| layer.quarters.keys());
         let mut numbers: BTreeSet<i32> = ids.filter(|id| id.scope == scope).map(|id| id.quarter).collect();
         for day in self.pages.base.pages.days_of(scope)? {
             let day = self.pages.day(scope, day)?;
@@ -251,8 +248,12 @@ impl Commit<'_> {
 }
 
 impl Layers {
+    fn newest_first(&self) -> impl Iterator<Item = &Overlay> {
+        std::iter::once(&self.active).chain(self.frozen.as_deref())
+    }
+
     /// What the newest layer in memory has that has it at all.
     fn find<'a, T>(&'a self, pick: impl Fn(&'a Overlay) -> Option<&'a T>) -> Option<&'a T> {
-        pick(&self.active).or_else(|| self.frozen.as_deref().and_then(pick))
+        self.newest_first().find_map(pick)
     }
 }

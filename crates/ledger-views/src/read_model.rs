@@ -294,7 +294,7 @@ pub(crate) fn ids(met: &Met<'_>) -> Option<(DeliveryId, SubscriptionId)> {
 }
 
 fn damaged(place: Place) -> ViewsError {
-    ViewsError::damaged(&PageId::States { subscription: place.subscription, block: place.block() }.key())
+    ViewsError::damaged(&PageId::states_of(place).key())
 }
 
 fn row(commit: &Commit<'_>, met: Met<'_>) -> Result<DeliveryRow, ViewsError> {

@@ -146,9 +146,13 @@ impl Writing<'_> {
         Ok(())
     }
 
-    fn put_block(&mut self, id: PageId, rows: &BTreeMap<usize, Vec<u8>>) -> Result<(), ViewsError> {
-        let old = self.old().block(&id)?;
-        let block = Arc::new(Block::merged(old.as_deref(), rows));
+    fn put_block(
+        &mut self,
+        id: PageId,
+        old: Option<&Block>,
+        rows: &BTreeMap<usize, Vec<u8>>,
+    ) -> Result<(), ViewsError> {
+        let block = Arc::new(Block::merged(old, rows));
         self.put(id, block.as_bytes(), Page::Rows(Arc::clone(&block)))
     }
 
@@ -156,7 +160,9 @@ impl Writing<'_> {
         for ((subscription, block), places) in by_block(overlay.records.keys()) {
             let row = |place: Place| (place.slot(), encode(&*overlay.records[&place]));
             let rows = places.into_iter().map(row).collect();
-            self.put_block(PageId::States { subscription, block }, &rows)?;
+            let id = PageId::States { subscription, block };
+            let old = self.old().block(&id)?;
+            self.put_block(id, old.as_deref(), &rows)?;
         }
         Ok(())
     }
@@ -179,7 +185,7 @@ impl Writing<'_> {
                 }
                 rows.insert(place.slot(), row.encode());
             }
-            self.put_block(id, &rows)?;
+            self.put_block(id, old.as_deref(), &rows)?;
         }
         Ok(())
     }

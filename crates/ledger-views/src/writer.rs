@@ -299,9 +299,9 @@ impl ViewWriter {
         if let Some(slot) = self.record_slots.get(&place) {
             return Ok(*slot);
         }
-        let id = PageId::States { subscription: place.subscription, block: place.block() };
         let record = self.shared.read(|commit| commit.record(place))?;
-        Ok(self.take_at_hand(place, record.ok_or_else(|| ViewsError::damaged(&id.key()))?))
+        let damaged = || ViewsError::damaged(&PageId::states_of(place).key());
+        Ok(self.take_at_hand(place, record.ok_or_else(damaged)?))
     }
 
     fn take_at_hand(&mut self, place: Place, record: Arc<DeliveryRecord>) -> usize {

@@ -27,6 +27,16 @@ impl Marks {
         }
     }
 
+    /// The outcome.
+    ///
+    /// # Panics
+    ///
+    /// When it is none of them: marks are made of states.
+    #[must_use]
+    pub fn outcome(self) -> Outcome {
+        Outcome::ALL[usize::from(self.outcome)]
+    }
+
     /// What the directory counts an entry with these marks under: one number per mark, no two alike.
     pub(crate) fn codes(self) -> [u16; 3] {
         [u16::from(self.outcome), 0x100 | u16::from(self.response_class), 0x200 | u16::from(self.event_type)]

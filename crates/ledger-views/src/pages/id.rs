@@ -62,6 +62,16 @@ const WORKSPACE: u8 = b'w';
 const SUBSCRIPTION: u8 = b's';
 
 impl PageId {
+    /// The block of states that a delivery lies in.
+    pub(crate) fn states_of(place: Place) -> Self {
+        Self::States { subscription: place.subscription, block: place.block() }
+    }
+
+    /// The block of payloads that a delivery lies in.
+    pub(crate) fn payloads_of(place: Place) -> Self {
+        Self::Payloads { subscription: place.subscription, block: place.block() }
+    }
+
     /// The key, without a version.
     pub(crate) fn key(&self) -> Vec<u8> {
         match self {
