@@ -79,7 +79,7 @@ impl JsonText {
 
     /// The text of a payload that was kept: it was parsed when it came, and is not parsed again.
     #[must_use]
-    pub fn of_stored(text: &str) -> Self {
+    pub fn of_stored(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
     }
 

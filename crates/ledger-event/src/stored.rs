@@ -143,10 +143,20 @@ impl StoredEvent {
     ///
     /// When the bytes are not what [`StoredEvent::encode`] makes.
     pub fn decode(&self) -> Result<Event, StoredEventError> {
+        self.clone().into_event()
+    }
+
+    /// The same, without a copy of the bodies.
+    ///
+    /// # Errors
+    ///
+    /// As [`StoredEvent::decode`].
+    pub fn into_event(self) -> Result<Event, StoredEventError> {
         let draft: EventDraft = rmp_serde::from_slice(&self.skeleton).map_err(StoredEventError::Skeleton)?;
         let mut event = draft.into_stored().map_err(StoredEventError::Field)?;
-        for body in &self.bodies {
-            put_body(&mut event.data, body).ok_or(StoredEventError::Body { slot: body.slot })?;
+        for body in self.bodies {
+            let slot = body.slot;
+            put_body(&mut event.data, body).ok_or(StoredEventError::Body { slot })?;
         }
         Ok(event)
     }
@@ -236,7 +246,7 @@ fn take_description(bodies: &mut Vec<Body>, data: &mut DeliveryDescription, payl
 }
 
 /// Puts a body back; `None` where it does not fit.
-fn put_body(data: &mut EventData, body: &Body) -> Option<()> {
+fn put_body(data: &mut EventData, body: Body) -> Option<()> {
     match (body.slot, data) {
         (BodySlot::Payload, EventData::DeliveryCreated(data)) => data.payload = Some(json_text(body)?),
         (BodySlot::Url, EventData::DeliveryCreated(data)) => data.url = Some(url(body)?),
@@ -268,19 +278,19 @@ fn embedded(data: &mut EventData) -> Option<&mut DeliveryDescription> {
     delivery.as_mut().map(|delivery| &mut delivery.description)
 }
 
-fn text(body: &Body) -> Option<String> {
-    String::from_utf8(body.bytes.clone()).ok()
+fn text(body: Body) -> Option<String> {
+    String::from_utf8(body.bytes).ok()
 }
 
-fn json_text(body: &Body) -> Option<JsonText> {
-    JsonText::parse(std::str::from_utf8(&body.bytes).ok()?).ok()
+fn json_text(body: Body) -> Option<JsonText> {
+    text(body).map(JsonText::of_stored)
 }
 
-fn url(body: &Body) -> Option<Url> {
-    Url::parse(std::str::from_utf8(&body.bytes).ok()?).ok()
+fn url(body: Body) -> Option<Url> {
+    Url::parse(&text(body)?).ok()
 }
 
-fn headers(body: &Body) -> Option<Headers> {
+fn headers(body: Body) -> Option<Headers> {
     serde_json::from_slice(&body.bytes).ok()
 }
 

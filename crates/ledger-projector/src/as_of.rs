@@ -35,9 +35,9 @@ pub fn stats_as_of(
         let next = reached.next();
         let chunk = log.chunk_at(next)?.ok_or(ProjectorError::Gap { position: next })?;
         checkpoint.chunk_hash = chunk.hash.0;
-        for (number, stored) in (chunk.first.get()..=end.get()).zip(&chunk.events) {
+        for (number, stored) in (chunk.first.get()..=end.get()).zip(chunk.events) {
             let position = Position::new(number);
-            let event = stored.decode().map_err(|source| ProjectorError::Event { position, source })?;
+            let event = stored.into_event().map_err(|source| ProjectorError::Event { position, source })?;
             reached = position;
             if event.subscription_id != subscription.subscription_id || event.workspace_id != subscription.workspace_id
             {

@@ -28,18 +28,19 @@ impl Decoded {
     /// Reads the chunk that holds an event, and decodes it from there on.
     pub(crate) fn read(log: &dyn EventLog, position: Position) -> Result<Self, ProjectorError> {
         let chunk = log.chunk_at(position)?.ok_or(ProjectorError::Gap { position })?;
-        Self::of(&chunk, position)
+        Self::of(chunk, position)
     }
 
-    fn of(chunk: &Chunk, from: Position) -> Result<Self, ProjectorError> {
+    fn of(chunk: Chunk, from: Position) -> Result<Self, ProjectorError> {
         let skip = usize::try_from(from.get() - chunk.first.get()).expect("a chunk is bounded by memory");
+        let (last, hash) = (chunk.last(), chunk.hash.0);
         let mut events = Vec::with_capacity(chunk.events.len().saturating_sub(skip));
-        for (number, stored) in (from.get()..).zip(chunk.events.iter().skip(skip)) {
+        for (number, stored) in (from.get()..).zip(chunk.events.into_iter().skip(skip)) {
             let failed = |source| ProjectorError::Event { position: Position::new(number), source };
             let bytes = stored.skeleton.len() + stored.bodies.iter().map(|body| body.bytes.len()).sum::<usize>();
-            events.push((stored.decode().map_err(failed)?, bytes));
+            events.push((stored.into_event().map_err(failed)?, bytes));
         }
-        Ok(Self { next: from, last: chunk.last(), hash: chunk.hash.0, events: events.into_iter() })
+        Ok(Self { next: from, last, hash, events: events.into_iter() })
     }
 
     /// The next event, with its position and how many bytes of the log it takes.

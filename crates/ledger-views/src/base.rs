@@ -65,7 +65,7 @@ pub(crate) enum Page {
 }
 
 impl Page {
-    fn size_bytes(&self) -> usize {
+    pub(crate) fn size_bytes(&self) -> usize {
         match self {
             Self::Scope(scope) => scope.size_bytes(),
             Self::Rows(block) => block.as_bytes().len(),
@@ -103,6 +103,16 @@ impl Base {
     pub(crate) fn new(pages: PageStore, cache_bytes: u64) -> Self {
         let items = usize::try_from(cache_bytes / TYPICAL_PAGE_BYTES).unwrap_or(usize::MAX).max(16);
         Self { pages, cache: Cache::with_weighter(items, cache_bytes, PageWeighter) }
+    }
+
+    /// How much memory the cache may take, in bytes.
+    pub(crate) fn cache_bytes(&self) -> u64 {
+        self.cache.capacity()
+    }
+
+    /// Whether a page is cached.
+    pub(crate) fn has_cached(&self, id: &PageId) -> bool {
+        self.cache.contains_key(id)
     }
 
     /// Puts a page that has just become valid in the place of what is cached of it.
@@ -241,6 +251,10 @@ fn whole<T>(key: &[u8], page: Option<T>) -> Result<Arc<T>, ViewsError> {
     page.map(Arc::new).ok_or_else(|| ViewsError::damaged(key))
 }
 
-fn decode_row<'a, I: Deserialize<'a>>(id: &PageId, row: &'a [u8]) -> Result<Option<DeliveryRecord<I>>, ViewsError> {
+/// The delivery that a row of a block is; `None` for a row of no bytes.
+pub(crate) fn decode_row<'a, I: Deserialize<'a>>(
+    id: &PageId,
+    row: &'a [u8],
+) -> Result<Option<DeliveryRecord<I>>, ViewsError> {
     if row.is_empty() { Ok(None) } else { decode(&id.key(), row).map(Some) }
 }

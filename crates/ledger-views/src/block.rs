@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::place::BLOCK_LEN;
+
 const WORD: usize = size_of::<u32>();
 
 /// A block of rows.
@@ -15,10 +17,10 @@ pub(crate) struct Block(Vec<u8>);
 
 impl Block {
     /// A block with the rows of another one, and those that changed in their stead.
-    pub(crate) fn merged(old: Option<&Self>, changed: &BTreeMap<usize, Vec<u8>>) -> Self {
+    pub(crate) fn merged<R: AsRef<[u8]>>(old: Option<&Self>, changed: &BTreeMap<usize, R>) -> Self {
         let old_len = old.map_or(0, Self::len);
         let len = changed.last_key_value().map_or(0, |(slot, _)| slot + 1).max(old_len);
-        let row = |slot| changed.get(&slot).map_or_else(|| old.map_or(&[][..], |old| old.get(slot)), Vec::as_slice);
+        let row = |slot| changed.get(&slot).map_or_else(|| old.map_or(&[][..], |old| old.get(slot)), AsRef::as_ref);
         let mut bytes = Vec::with_capacity(WORD * (len + 1) + (0..len).map(|slot| row(slot).len()).sum::<usize>());
         let word =
             |number: usize| u32::try_from(number).expect("a block is bounded by the limits of events").to_le_bytes();
@@ -55,6 +57,11 @@ impl Block {
         }
         let start = WORD * (self.len() + 1);
         &self.0[start + self.end(slot)..start + self.end(slot + 1)]
+    }
+
+    /// Whether it has its last row, so that no further delivery comes into it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() == BLOCK_LEN as usize
     }
 
     fn len(&self) -> usize {

@@ -16,7 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock, TryLockError};
 use ledger_event::{JsonText, SubscriptionId};
 use tokio::sync::watch;
 
-use crate::base::{Base, Page, Reading, Root};
+use crate::base::{Base, Page, Reading, Root, decode_row};
 use crate::checkpoint::Checkpoint;
 use crate::error::{ViewsError, guarded};
 use crate::generations::Generation;
@@ -147,10 +147,10 @@ impl Commit<'_> {
         }
     }
 
-    pub(crate) fn record(&self, place: Place) -> Result<Option<Arc<DeliveryRecord>>, ViewsError> {
+    pub(crate) fn record(&self, place: Place) -> Result<Option<DeliveryRecord>, ViewsError> {
         match self.layers.find(|overlay| overlay.records.get(&place)) {
-            Some(record) => Ok(Some(Arc::clone(record))),
-            None => Ok(self.pages.record(place)?.map(Arc::new)),
+            Some(row) => decode_row(&PageId::states_of(place), row),
+            None => self.pages.record(place),
         }
     }
 
@@ -162,7 +162,10 @@ impl Commit<'_> {
     ) -> Result<Option<DeliveryRow>, ViewsError> {
         let payload = self.payload(place)?;
         match self.layers.find(|overlay| overlay.records.get(&place)) {
-            Some(record) => Ok(DeliveryRecord::clone(record).into_row(subscription_id, payload)),
+            Some(row) => {
+                let record: Option<DeliveryRecord<&str>> = decode_row(&PageId::states_of(place), row)?;
+                Ok(record.and_then(|record| record.into_row(subscription_id, payload)))
+            }
             None => self.pages.shown(place, subscription_id, payload),
         }
     }

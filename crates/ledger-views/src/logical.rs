@@ -179,6 +179,6 @@ impl ReadModel {
 
 fn kept(commit: &Commit<'_>, subscription: &SubscriptionKey, place: Place) -> Result<Option<KeptDelivery>, ViewsError> {
     let Some(record) = commit.record(place)? else { return Ok(None) };
-    let key = DeliveryKey { subscription: subscription.clone(), delivery_id: record.delivery_id.clone() };
-    Ok(Some(KeptDelivery { key, state: record.state.clone(), payload: commit.payload(place)? }))
+    let key = DeliveryKey { subscription: subscription.clone(), delivery_id: record.delivery_id };
+    Ok(Some(KeptDelivery { key, state: record.state, payload: commit.payload(place)? }))
 }

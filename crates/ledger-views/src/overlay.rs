@@ -10,7 +10,6 @@ use crate::list::node::Node;
 use crate::names::ScopeName;
 use crate::pages::NodeId;
 use crate::place::Place;
-use crate::rows::DeliveryRecord;
 use crate::scope::Scope;
 use crate::stats::Quarter;
 
@@ -25,7 +24,8 @@ pub(crate) struct Overlay {
     pub(crate) scopes: HashMap<ScopeName, Arc<Scope>>,
     /// Nodes of lists; one that was removed is `None`.
     pub(crate) nodes: FxHashMap<NodeId, Option<Arc<Node>>>,
-    pub(crate) records: FxHashMap<Place, Arc<DeliveryRecord>>,
+    /// Deliveries as rows of blocks: a fraction of what they take decoded, and to be written as they are.
+    pub(crate) records: FxHashMap<Place, Box<[u8]>>,
     pub(crate) payloads: FxHashMap<Place, Option<Arc<JsonText>>>,
     pub(crate) quarters: FxHashMap<QuarterId, Arc<Quarter>>,
     /// Deliveries that are not in the index yet, by hash.
@@ -66,9 +66,9 @@ impl Overlay {
             self.resize(old.as_ref().map_or(0, node_size), size);
         }
         for (place, record) in newer.records {
-            let size = record.size_bytes();
+            let size = record.len() + ENTRY_BYTES;
             let old = self.records.insert(place, record);
-            self.resize(old.map_or(0, |old| old.size_bytes()), size);
+            self.resize(old.map_or(0, |old| old.len() + ENTRY_BYTES), size);
         }
         let payload_size = |payload: &Option<Arc<JsonText>>| payload.as_ref().map_or(0, |text| text.as_str().len());
         for (place, payload) in newer.payloads {

@@ -11,7 +11,7 @@ pub(crate) struct Place {
 }
 
 /// How many deliveries lie in one block.
-const BLOCK_LEN: u32 = 64;
+pub(crate) const BLOCK_LEN: u32 = 64;
 
 impl Place {
     pub(crate) fn number(self) -> u64 {

@@ -4,7 +4,7 @@ use ledger_event::{DeliveryId, EventId, JsonText, SubscriptionId};
 use serde::{Deserialize, Serialize};
 
 use crate::row::DeliveryRow;
-use crate::state::{Attempt, DeliveryState};
+use crate::state::DeliveryState;
 
 /// Longest payload that stands in a block, in bytes: what is longer has a page of its own, so that blocks stay small.
 pub(crate) const BLOCK_PAYLOAD_MAX_BYTES: usize = 8 * 1024;
@@ -17,23 +17,6 @@ const LARGE: u8 = 2;
 pub(crate) struct DeliveryRecord<I = EventId> {
     pub(crate) delivery_id: DeliveryId,
     pub(crate) state: DeliveryState<I>,
-}
-
-/// About what ids and their allocations take of a record, beside its attempts and texts.
-const RECORD_IDS_BYTES: usize = 300;
-/// The same of an attempt.
-const ATTEMPT_IDS_BYTES: usize = 100;
-
-impl DeliveryRecord {
-    /// About what it takes of memory.
-    pub(crate) fn size_bytes(&self) -> usize {
-        let state = &self.state;
-        let texts = [&state.last_finish_texts.response_body, &state.last_finish_texts.error];
-        let reason = state.cancelled.as_ref().and_then(|cancelled| cancelled.reason.as_ref());
-        let texts = texts.into_iter().flatten().chain(reason).map(String::len).sum::<usize>();
-        let attempts = state.attempts.len() * (size_of::<Attempt>() + ATTEMPT_IDS_BYTES);
-        size_of::<Self>() + RECORD_IDS_BYTES + attempts + texts
-    }
 }
 
 impl<I: Ord> DeliveryRecord<I> {

@@ -36,6 +36,7 @@ pub(crate) struct Leftovers {
 /// A layer that was written: its pages are valid once readers have the root.
 pub(crate) struct Written {
     pub(crate) root: Root,
+    /// Which pages are new: with what is to be cached of them.
     pub(crate) pages: Vec<(PageId, Option<Page>)>,
     pub(crate) leftovers: Leftovers,
 }
@@ -90,7 +91,7 @@ fn write(
     let next_run = root.next_run + 2;
     pages.put_root(&Root { versions: versions.clone(), next_run, ..root.clone() })?;
 
-    let mut writing = Writing { shared, root, version, pages: Vec::new(), removals: Vec::new() };
+    let mut writing = Writing { shared, root, version, pages: Vec::new(), kept_bytes: 0, removals: Vec::new() };
     writing.records(overlay)?;
     writing.payloads(overlay)?;
     writing.nodes(overlay)?;
@@ -124,6 +125,8 @@ struct Writing<'a> {
     root: &'a Root,
     version: u64,
     pages: Vec<(PageId, Option<Page>)>,
+    /// What those take that are to be cached.
+    kept_bytes: u64,
     removals: Vec<Removal>,
 }
 
@@ -136,8 +139,17 @@ impl Writing<'_> {
     /// Writes a page; its older versions go once this one is valid.
     fn put(&mut self, id: PageId, bytes: &[u8], page: Page) -> Result<(), ViewsError> {
         self.remove(&id)?;
+        self.put_new(id, bytes, Some(page))
+    }
+
+    /// Writes a page of which there is no valid version, and keeps what is to be cached of it: as much as the cache takes.
+    fn put_new(&mut self, id: PageId, bytes: &[u8], cached: Option<Page>) -> Result<(), ViewsError> {
         self.shared.base.pages.write(&id, self.version, bytes)?;
-        self.pages.push((id, Some(page)));
+        let cached = cached.filter(|page| {
+            self.kept_bytes += page.size_bytes() as u64;
+            self.kept_bytes <= self.shared.base.cache_bytes()
+        });
+        self.pages.push((id, cached));
         Ok(())
     }
 
@@ -150,16 +162,22 @@ impl Writing<'_> {
         &mut self,
         id: PageId,
         old: Option<&Block>,
-        rows: &BTreeMap<usize, Vec<u8>>,
+        rows: &BTreeMap<usize, impl AsRef<[u8]>>,
     ) -> Result<(), ViewsError> {
         let block = Arc::new(Block::merged(old, rows));
-        self.put(id, block.as_bytes(), Page::Rows(Arc::clone(&block)))
+        // The events of new deliveries go on for a while, but not for the payloads of a block that is full.
+        let is_wanted = !matches!(id, PageId::Payloads { .. }) || !block.is_full() || self.shared.base.has_cached(&id);
+        if old.is_some() {
+            self.remove(&id)?;
+        }
+        let cached = is_wanted.then(|| Page::Rows(Arc::clone(&block)));
+        self.put_new(id, block.as_bytes(), cached)
     }
 
     fn records(&mut self, overlay: &Overlay) -> Result<(), ViewsError> {
         for ((subscription, block), places) in by_block(overlay.records.keys()) {
-            let row = |place: Place| (place.slot(), encode(&*overlay.records[&place]));
-            let rows = places.into_iter().map(row).collect();
+            let row = |place: Place| (place.slot(), &overlay.records[&place]);
+            let rows: BTreeMap<_, _> = places.into_iter().map(row).collect();
             let id = PageId::States { subscription, block };
             let old = self.old().block(&id)?;
             self.put_block(id, old.as_deref(), &rows)?;

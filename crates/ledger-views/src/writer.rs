@@ -22,7 +22,7 @@ use crate::list::tree::ListRoot;
 use crate::listing::Listing;
 use crate::names::{DeliveryKey, ScopeName, SubscriptionKey};
 use crate::overlay::{Overlay, QuarterId};
-use crate::pages::{ListKind, PageId};
+use crate::pages::{ListKind, PageId, encode_into};
 use crate::pending_nodes::PendingNodes;
 use crate::place::Place;
 use crate::read_model::ReadModel;
@@ -40,7 +40,7 @@ pub struct ViewWriter {
     /// What is not committed yet, but for what is at hand.
     changes: Overlay,
     /// The deliveries at hand.
-    records: Vec<(Place, Arc<DeliveryRecord>)>,
+    records: Vec<(Place, DeliveryRecord)>,
     record_slots: FxHashMap<Place, usize>,
     scopes: Vec<(ScopeName, Scope)>,
     workspaces: HashMap<WorkspaceId, usize>,
@@ -118,7 +118,7 @@ impl ViewWriter {
         let place = Place { subscription: number, number: *deliveries };
         *deliveries += 1;
         let state = DeliveryState::new(first_position);
-        let record = self.take_at_hand(place, Arc::new(DeliveryRecord { delivery_id: key.delivery_id.clone(), state }));
+        let record = self.take_at_hand(place, DeliveryRecord { delivery_id: key.delivery_id.clone(), state });
         self.changes.places.insert(hash, place);
         Ok(Opened { place, record, workspace, subscription, is_new: true })
     }
@@ -139,7 +139,7 @@ impl ViewWriter {
     ///
     /// When it was opened before the last commit.
     pub fn state_mut(&mut self, opened: &Opened) -> &mut DeliveryState {
-        &mut Arc::make_mut(&mut self.records[opened.record].1).state
+        &mut self.records[opened.record].1.state
     }
 
     /// Where a delivery stands in lists, by its state.
@@ -304,7 +304,7 @@ impl ViewWriter {
         Ok(self.take_at_hand(place, record.ok_or_else(damaged)?))
     }
 
-    fn take_at_hand(&mut self, place: Place, record: Arc<DeliveryRecord>) -> usize {
+    fn take_at_hand(&mut self, place: Place, record: DeliveryRecord) -> usize {
         self.records.push((place, record));
         self.record_slots.insert(place, self.records.len() - 1);
         self.records.len() - 1
@@ -322,7 +322,11 @@ impl ViewWriter {
         }
         let next = Overlay::like(&self.changes);
         let mut changes = std::mem::replace(&mut self.changes, next);
-        changes.records = self.records.drain(..).collect();
+        let mut row = Vec::new();
+        changes.records.extend(self.records.drain(..).map(|(place, record)| {
+            encode_into(&mut row, &record);
+            (place, row.as_slice().into())
+        }));
         self.record_slots.clear();
         changes.scopes = self.scopes.drain(..).map(|(name, scope)| (name, Arc::new(scope))).collect();
         self.workspaces.clear();

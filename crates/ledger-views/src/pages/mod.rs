@@ -24,4 +24,4 @@ mod value;
 
 pub(crate) use id::{ListKind, NodeId, PageId};
 pub(crate) use root::Versions;
-pub(crate) use store::{PageStore, Removal, decode, encode};
+pub(crate) use store::{PageStore, Removal, decode, encode, encode_into};

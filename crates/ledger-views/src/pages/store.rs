@@ -170,7 +170,15 @@ fn version_of(behind: &[u8]) -> Option<u64> {
 }
 
 pub(crate) fn encode<T: Serialize>(row: &T) -> Vec<u8> {
-    rmp_serde::to_vec(row).expect("rows are plain maps, text and integers")
+    let mut bytes = Vec::new();
+    encode_into(&mut bytes, row);
+    bytes
+}
+
+/// Encodes into memory that is at hand, in the place of what was there.
+pub(crate) fn encode_into<T: Serialize>(bytes: &mut Vec<u8>, row: &T) {
+    bytes.clear();
+    rmp_serde::encode::write(bytes, row).expect("rows are plain maps, text and integers");
 }
 
 pub(crate) fn decode<'a, T: Deserialize<'a>>(key: &[u8], bytes: &'a [u8]) -> Result<T, ViewsError> {
