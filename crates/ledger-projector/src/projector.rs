@@ -152,6 +152,9 @@ impl Projector {
         if checkpoint.position == start {
             return Ok(false);
         }
+        if self.ahead.is_some() {
+            self.writer.hurry();
+        }
         self.writer.commit(checkpoint)?;
         Ok(true)
     }

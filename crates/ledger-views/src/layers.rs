@@ -23,6 +23,7 @@ use crate::generations::Generation;
 use crate::list::node::Node;
 use crate::names::{DeliveryKey, ScopeName};
 use crate::overlay::{Overlay, QuarterId};
+use crate::pace::Pace;
 use crate::pages::{NodeId, PageId};
 use crate::place::Place;
 use crate::row::DeliveryRow;
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) db: sled::Db,
     pub(crate) base: Base,
     layers: RwLock<Layers>,
+    pub(crate) pace: Pace,
     pub(crate) checkpoint: watch::Sender<Checkpoint>,
     // After sled, which is closed when its folder goes.
     pub(crate) generation: Generation,
@@ -57,10 +59,10 @@ pub(crate) struct Commit<'a> {
 }
 
 impl Shared {
-    pub(crate) fn new(db: sled::Db, base: Base, root: Root, generation: Generation) -> Self {
+    pub(crate) fn new(db: sled::Db, base: Base, root: Root, pace: Pace, generation: Generation) -> Self {
         let checkpoint = watch::Sender::new(root.checkpoint);
         let layers = RwLock::new(Layers { active: Overlay::default(), frozen: None, root: Arc::new(root) });
-        Self { db, base, layers, checkpoint, generation }
+        Self { db, base, layers, pace, checkpoint, generation }
     }
 
     /// Reads within one commit.
@@ -96,13 +98,16 @@ impl Shared {
         let mut layers = self.layers.write().unwrap_or_else(PoisonError::into_inner);
         layers.active.absorb(changes);
         self.checkpoint.send_replace(checkpoint);
-        layers.active.size_bytes()
+        let size_bytes = layers.active.size_bytes();
+        self.pace.filled(size_bytes);
+        size_bytes
     }
 
     /// Freezes the active layer, to be written under that root; nothing is frozen yet.
     pub(crate) fn freeze(&self) -> (Arc<Overlay>, Arc<Root>) {
         let mut layers = self.layers.write().unwrap_or_else(PoisonError::into_inner);
         let frozen = Arc::new(std::mem::take(&mut layers.active));
+        self.pace.begin();
         layers.frozen = Some(Arc::clone(&frozen));
         (frozen, Arc::clone(&layers.root))
     }
@@ -123,6 +128,17 @@ impl Shared {
     /// Hands what was written to the system.
     pub(crate) fn flush(&self) -> Result<(), ViewsError> {
         guarded(|| self.db.flush().map(drop).map_err(ViewsError::Write))
+    }
+
+    /// Hands what was written to the disk.
+    pub(crate) fn sync(&self) -> Result<(), ViewsError> {
+        self.flush()?;
+        self.generation.sync()
+    }
+
+    /// The same, if it is time for it.
+    pub(crate) fn sync_if(&self, is_time: bool) -> Result<(), ViewsError> {
+        if is_time { self.sync() } else { Ok(()) }
     }
 
     /// The root of the pages that are valid now.

@@ -41,6 +41,7 @@ mod listing;
 mod logical;
 mod names;
 mod overlay;
+mod pace;
 mod pages;
 mod pending_nodes;
 mod place;

@@ -84,6 +84,11 @@ impl Overlay {
         self.places.extend(newer.places);
     }
 
+    /// How many things changed that go into pages.
+    pub(crate) fn items(&self) -> usize {
+        self.scopes.len() + self.nodes.len() + self.records.len() + self.payloads.len() + self.quarters.len()
+    }
+
     fn resize(&mut self, old: usize, new: usize) {
         self.size_bytes = self.size_bytes + new - old.min(self.size_bytes);
     }

@@ -9,6 +9,7 @@ use crate::error::{ViewsError, guarded};
 use crate::generations::{Generation, Generations};
 use crate::layers::Shared;
 use crate::layout;
+use crate::pace::Pace;
 use crate::pages::PageStore;
 use crate::read_model::ReadModel;
 use crate::writer::ViewWriter;
@@ -115,7 +116,7 @@ impl Views {
         })?;
         let base = Base::new(pages, options.cache_bytes / PAGES_SHARE);
         let layer_max_bytes = usize::try_from(options.cache_bytes / LAYER_SHARE).unwrap_or(usize::MAX);
-        let shared = Arc::new(Shared::new(db, base, root, generation));
+        let shared = Arc::new(Shared::new(db, base, root, Pace::new(layer_max_bytes), generation));
         Ok(Self { reader: ReadModel::new(Arc::clone(&shared)), writer: ViewWriter::new(shared, layer_max_bytes) })
     }
 }

@@ -12,6 +12,7 @@ use crate::error::{ViewsError, guarded};
 use crate::index::{Merge, PIECE_ENTRIES, Run, RunWriter};
 use crate::layers::Shared;
 use crate::overlay::{Overlay, QuarterId};
+use crate::pace::Paced;
 use crate::pages::{PageId, Removal, encode};
 use crate::place::Place;
 use crate::rows::PayloadRow;
@@ -19,7 +20,7 @@ use crate::rows::PayloadRow;
 /// A layer being written.
 #[derive(Debug)]
 pub(crate) struct WriteBack {
-    thread: JoinHandle<Result<Written, ViewsError>>,
+    thread: JoinHandle<Result<Leftovers, ViewsError>>,
 }
 
 /// What is left from one layer to the next.
@@ -34,11 +35,11 @@ pub(crate) struct Leftovers {
 }
 
 /// A layer that was written: its pages are valid once readers have the root.
-pub(crate) struct Written {
-    pub(crate) root: Root,
+struct Written {
+    root: Root,
     /// Which pages are new: with what is to be cached of them.
-    pub(crate) pages: Vec<(PageId, Option<Page>)>,
-    pub(crate) leftovers: Leftovers,
+    pages: Vec<(PageId, Option<Page>)>,
+    leftovers: Leftovers,
 }
 
 impl std::fmt::Debug for Leftovers {
@@ -48,7 +49,7 @@ impl std::fmt::Debug for Leftovers {
 }
 
 impl WriteBack {
-    /// Freezes the active layer and starts to write it.
+    /// Freezes the active layer and starts to write it. Readers have its pages instead of it when that is done.
     pub(crate) fn start(
         shared: &Arc<Shared>,
         checkpoint: Checkpoint,
@@ -57,7 +58,12 @@ impl WriteBack {
     ) -> Result<Self, ViewsError> {
         let (overlay, root) = shared.freeze();
         let shared = Arc::clone(shared);
-        let write = move || guarded(|| write(&shared, &overlay, &root, checkpoint, next_scope, leftovers));
+        let write = move || {
+            let written = guarded(|| write(&shared, &overlay, &root, checkpoint, next_scope, leftovers))?;
+            drop(overlay);
+            shared.thaw(written.root, written.pages);
+            Ok(written.leftovers)
+        };
         let thread = std::thread::Builder::new().name("views-pages".to_owned()).spawn(write);
         Ok(Self { thread: thread.map_err(ViewsError::Files)? })
     }
@@ -67,7 +73,7 @@ impl WriteBack {
     }
 
     /// Waits until it is written.
-    pub(crate) fn join(self) -> Result<Written, ViewsError> {
+    pub(crate) fn join(self) -> Result<Leftovers, ViewsError> {
         self.thread.join().unwrap_or(Err(ViewsError::EnginePanicked))
     }
 }
@@ -81,8 +87,11 @@ fn write(
     leftovers: Leftovers,
 ) -> Result<Written, ViewsError> {
     let pages = &shared.base.pages;
+    let items = leftovers.removals.len() + overlay.items();
+    let mut paced = Paced::begin(&shared.pace, items);
     for removal in &leftovers.removals {
         pages.remove(removal)?;
+        shared.sync_if(paced.wrote(1, 0))?;
     }
     if !leftovers.replaced.is_empty() {
         pages.remove_runs(|run| leftovers.replaced.iter().all(|replaced| replaced.number != run))?;
@@ -91,20 +100,19 @@ fn write(
     let next_run = root.next_run + 2;
     pages.put_root(&Root { versions: versions.clone(), next_run, ..root.clone() })?;
 
-    let mut writing = Writing { shared, root, version, pages: Vec::new(), kept_bytes: 0, removals: Vec::new() };
+    let mut writing = Writing { shared, root, version, paced, pages: Vec::new(), kept_bytes: 0, removals: Vec::new() };
     writing.records(overlay)?;
     writing.payloads(overlay)?;
     writing.nodes(overlay)?;
     writing.quarters(overlay)?;
     for (name, scope) in &overlay.scopes {
-        writing.put(PageId::Scope(name.clone()), &encode(&**scope), Page::Scope(Arc::clone(scope)))?;
+        writing.put(PageId::Scope(name.clone()), &encode(&**scope), Page::Scope(Arc::clone(scope)), 1)?;
     }
     let Indexed { runs, merge, replaced } = writing.index(overlay, leftovers.merge)?;
     let (pages_written, removals) = (writing.pages, writing.removals);
 
     // All of them must be on the disk before the root is.
-    shared.flush()?;
-    shared.generation.sync()?;
+    shared.sync()?;
     let root = Root { versions: versions.finish(), checkpoint, next_scope, runs, next_run, ..root.clone() };
     pages.put_root(&root)?;
     shared.flush()?;
@@ -124,6 +132,7 @@ struct Writing<'a> {
     shared: &'a Shared,
     root: &'a Root,
     version: u64,
+    paced: Paced<'a>,
     pages: Vec<(PageId, Option<Page>)>,
     /// What those take that are to be cached.
     kept_bytes: u64,
@@ -136,15 +145,16 @@ impl Writing<'_> {
         Reading { base: &self.shared.base, root: self.root, may_block: true }
     }
 
-    /// Writes a page; its older versions go once this one is valid.
-    fn put(&mut self, id: PageId, bytes: &[u8], page: Page) -> Result<(), ViewsError> {
+    /// Writes a page, of so many items of the layer; its older versions go once this one is valid.
+    fn put(&mut self, id: PageId, bytes: &[u8], page: Page, items: usize) -> Result<(), ViewsError> {
         self.remove(&id)?;
-        self.put_new(id, bytes, Some(page))
+        self.put_new(id, bytes, Some(page), items)
     }
 
     /// Writes a page of which there is no valid version, and keeps what is to be cached of it: as much as the cache takes.
-    fn put_new(&mut self, id: PageId, bytes: &[u8], cached: Option<Page>) -> Result<(), ViewsError> {
-        self.shared.base.pages.write(&id, self.version, bytes)?;
+    fn put_new(&mut self, id: PageId, bytes: &[u8], cached: Option<Page>, items: usize) -> Result<(), ViewsError> {
+        let written_bytes = self.shared.base.pages.write(&id, self.version, bytes)?;
+        self.shared.sync_if(self.paced.wrote(items, written_bytes))?;
         let cached = cached.filter(|page| {
             self.kept_bytes += page.size_bytes() as u64;
             self.kept_bytes <= self.shared.base.cache_bytes()
@@ -171,7 +181,7 @@ impl Writing<'_> {
             self.remove(&id)?;
         }
         let cached = is_wanted.then(|| Page::Rows(Arc::clone(&block)));
-        self.put_new(id, block.as_bytes(), cached)
+        self.put_new(id, block.as_bytes(), cached, rows.len())
     }
 
     fn records(&mut self, overlay: &Overlay) -> Result<(), ViewsError> {
@@ -212,7 +222,7 @@ impl Writing<'_> {
         for (id, node) in &overlay.nodes {
             let id = PageId::Node(*id);
             match node {
-                Some(node) => self.put(id, &node.encode(), Page::Node(Arc::clone(node)))?,
+                Some(node) => self.put(id, &node.encode(), Page::Node(Arc::clone(node)), 1)?,
                 None => {
                     self.remove(&id)?;
                     self.pages.push((id, None));
@@ -230,10 +240,10 @@ impl Writing<'_> {
         for ((scope, number), ids) in days {
             let old = self.old().day(scope, number)?;
             let mut day = old.map_or_else(Day::default, |day| (*day).clone());
-            for id in ids {
-                day.0.insert(id.quarter, (*overlay.quarters[&id]).clone());
+            for id in &ids {
+                day.0.insert(id.quarter, (*overlay.quarters[id]).clone());
             }
-            self.put(PageId::Day { scope, day: number }, &encode(&day), Page::Day(Arc::new(day)))?;
+            self.put(PageId::Day { scope, day: number }, &encode(&day), Page::Day(Arc::new(day)), ids.len())?;
         }
         Ok(())
     }

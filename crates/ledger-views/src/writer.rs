@@ -347,10 +347,14 @@ impl ViewWriter {
 
     fn finish_write_back(&mut self) -> Result<(), ViewsError> {
         let Some(write_back) = self.write_back.take() else { return Ok(()) };
-        let written = write_back.join()?;
-        self.leftovers = written.leftovers;
-        self.shared.thaw(written.root, written.pages);
+        self.shared.pace.hurry();
+        self.leftovers = write_back.join()?;
         Ok(())
+    }
+
+    /// Lets a layer that is being written be written as quickly as can be: there is much to fold.
+    pub fn hurry(&self) {
+        self.shared.pace.hurry();
     }
 
     /// Gives the views up: they are damaged, and the next opening finds that they must be rebuilt.
@@ -401,6 +405,7 @@ impl Drop for ViewWriter {
     /// The thread that writes has the files open: whoever opens them next must not meet it.
     fn drop(&mut self) {
         if let Some(write_back) = self.write_back.take() {
+            self.shared.pace.hurry();
             // What it would have told matters to nobody any more.
             let _ = write_back.join();
         }

@@ -74,15 +74,16 @@ impl PageStore {
         value::unpack(first, &behind).ok_or_else(|| ViewsError::damaged(head))
     }
 
-    /// Writes a page in a version that is not valid yet.
-    pub(crate) fn write(&self, id: &PageId, version: u64, page: &[u8]) -> Result<(), ViewsError> {
+    /// Writes a page in a version that is not valid yet, and says how many bytes it takes.
+    pub(crate) fn write(&self, id: &PageId, version: u64, page: &[u8]) -> Result<usize, ViewsError> {
         let head = version_key(&id.key(), version);
         let parts = value::pack(page);
         let count = u32::try_from(parts.len()).expect("a page is bounded by the limits of events");
         for (number, part) in (0..count - 1).zip(&parts[1..]) {
             self.tree.insert(part_key(&head, number), part.as_slice()).map_err(ViewsError::Write)?;
         }
-        self.tree.insert(head, parts[0].as_slice()).map(drop).map_err(ViewsError::Write)
+        self.tree.insert(head, parts[0].as_slice()).map_err(ViewsError::Write)?;
+        Ok(parts.iter().map(Vec::len).sum())
     }
 
     /// All versions of a page below that one, to be removed once that one is valid.
