@@ -41,7 +41,7 @@ mod tokens_file;
 mod tool;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
