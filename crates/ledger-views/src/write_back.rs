@@ -151,13 +151,14 @@ impl Writing<'_> {
         self.put_new(id, bytes, Some(page), items)
     }
 
-    /// Writes a page of which there is no valid version, and keeps what is to be cached of it: as much as the cache takes.
+    /// Writes a page of which there is no valid version, and keeps what is to be cached of it: up to half of what the cache
+    /// takes.
     fn put_new(&mut self, id: PageId, bytes: &[u8], cached: Option<Page>, items: usize) -> Result<(), ViewsError> {
         let written_bytes = self.shared.base.pages.write(&id, self.version, bytes)?;
         self.shared.sync_if(self.paced.wrote(items, written_bytes))?;
         let cached = cached.filter(|page| {
             self.kept_bytes += page.size_bytes() as u64;
-            self.kept_bytes <= self.shared.base.cache_bytes()
+            self.kept_bytes <= self.shared.base.cache_bytes() / 2
         });
         self.pages.push((id, cached));
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ledger::{LARGE, Ledger, page};
+use super::ledger::{DEPTHS_PERCENT, LARGE, Ledger, page};
 use crate::connection::Connection;
 use crate::load::{block_on, paced_ms};
 use crate::program::{Sending, Server};
@@ -20,7 +20,10 @@ const BETWEEN_PAGES: Duration = Duration::from_millis(5);
 /// How long nobody looks whether events have begun to come.
 const BEGIN_PAUSE: Duration = Duration::from_millis(2);
 
-const PERCENTILES: [(&str, f64, Option<f64>); 2] = [("p50", 0.5, None), ("p99", 0.99, Some(2.0))];
+const PERCENTILES: [(&str, f64); 2] = [("p50", 0.5), ("p99", 0.99)];
+
+/// What the p99 is to reach at the depths, in milliseconds.
+const P99_MAX_MS: f64 = 2.0;
 
 /// Events that are appended at a rate while something else is watched.
 pub(super) struct Appends(Sending);
@@ -65,12 +68,31 @@ fn batch(rate: u64) -> u64 {
     rate / REQUESTS_PER_SECOND
 }
 
-/// Measures pages at any depth with and without.
+/// Measures pages with and without: those that follow each other at some depths, and pages anywhere, most of which are
+/// not in memory.
 pub(super) fn measure(report: &mut Report, scale: &Scale, ledger: &mut Ledger) {
-    let (mut busy, mut quiet, mut taken) = (Vec::new(), Vec::new(), Vec::new());
     let pages = scale.watch_seconds as usize * 1_000 / BETWEEN_PAGES.as_millis() as usize;
+    let (of_all, depths) = (count(ledger.large), DEPTHS_PERCENT.map(|percent| percent.to_string()).join(", "));
+    let at_depths = |ledger: &Ledger, _: usize| {
+        let each = DEPTHS_PERCENT.map(|percent| ledger.pages_at(percent, pages.div_ceil(DEPTHS_PERCENT.len()) as u64));
+        (0..each[0].len()).flat_map(|number| each.iter().map(move |pages| pages[number].clone())).collect()
+    };
+    watch(report, scale, ledger, &format!("20 at {depths} % of {of_all} deliveries"), Some(P99_MAX_MS), at_depths);
+    let anywhere = |ledger: &Ledger, run: usize| ledger.random_pages(run, pages);
+    watch(report, scale, ledger, &format!("20 anywhere in {of_all} deliveries"), None, anywhere);
+}
+
+fn watch(
+    report: &mut Report,
+    scale: &Scale,
+    ledger: &mut Ledger,
+    pages: &str,
+    p99_max_ms: Option<f64>,
+    requests: impl Fn(&Ledger, usize) -> Vec<String>,
+) {
+    let (mut busy, mut quiet, mut taken) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..scale.fold_runs {
-        let requests = ledger.random_pages(run, pages);
+        let requests = requests(ledger, run);
         let address = ledger.server.address.clone();
         quiet.push(paced_ms(&address, &requests, BETWEEN_PAGES, || false));
         let mut appends = Appends::begin(&ledger.server, EVENTS_PER_SECOND, scale.watch_seconds);
@@ -78,10 +100,9 @@ pub(super) fn measure(report: &mut Report, scale: &Scale, ledger: &mut Ledger) {
         taken.push(appends.end(&mut ledger.server));
     }
     let appends = described(EVENTS_PER_SECOND, &taken);
-    for (name, at, most_ms) in PERCENTILES {
-        let what = format!("20 anywhere in {} deliveries, {name}, under {appends}", count(ledger.large));
-        let row = Row::new(what, Unit::Milliseconds, quantiles(&mut busy, at))
+    for (name, at) in PERCENTILES {
+        let row = Row::new(format!("{pages}, {name}, under {appends}"), Unit::Milliseconds, quantiles(&mut busy, at))
             .beside("the same, nothing appended", quantiles(&mut quiet, at));
-        report.add(row.targets(most_ms.map(Target::Most)));
+        report.add(row.targets(p99_max_ms.filter(|_| name == "p99").map(Target::Most)));
     }
 }

@@ -22,6 +22,9 @@ const SUBSCRIPTIONS: u64 = 450;
 /// How many deliveries a subscription of moderate size has, about.
 const MODERATE: u64 = 2_000;
 
+/// The depths at which pages are read.
+pub(super) const DEPTHS_PERCENT: [u64; 3] = [10, 50, 99];
+
 /// How many deliveries a page has.
 pub(super) const LIMIT: u64 = 20;
 
@@ -92,6 +95,12 @@ impl Ledger {
         let last = self.large.saturating_sub(LIMIT).max(1);
         let offsets = (0..pages).map(|number| hasher.hash_one((run, number)) % last);
         offsets.map(|offset| self.server.request(&page(LARGE, None, offset))).collect()
+    }
+
+    /// So many requests for pages of the large workspace that follow each other, from a depth on.
+    pub(super) fn pages_at(&self, percent: u64, pages: u64) -> Vec<String> {
+        let first = (self.large * percent / 100).min(self.large.saturating_sub(pages * LIMIT));
+        (0..pages).map(|number| self.server.request(&page(LARGE, None, first + number * LIMIT))).collect()
     }
 }
 

@@ -1,13 +1,11 @@
 //! The two documented endpoints, beside a bare axum route that returns the same bytes; and pages at any depth, beside
 //! the newest one.
 
-use super::ledger::{LARGE, LIMIT, Ledger, page, stats};
+use super::ledger::{DEPTHS_PERCENT, LARGE, Ledger, page, stats};
 use crate::bare::{self, Bare};
 use crate::load::requests_per_second;
 use crate::report::{Report, Row, Target, Unit, count};
 use crate::scale::Scale;
-
-const DEPTHS_PERCENT: [u64; 3] = [10, 50, 99];
 
 /// How many pages that follow each other are read at a depth.
 const PAGES_AT_A_DEPTH: u64 = 50;
@@ -38,12 +36,7 @@ fn documented(report: &mut Report, scale: &Scale, ledger: &Ledger, what: &str, p
 
 fn at_depths(report: &mut Report, scale: &Scale, ledger: &Ledger) {
     let newest = [ledger.server.request(&page(LARGE, None, 0))];
-    let mut deep = Vec::new();
-    for percent in DEPTHS_PERCENT {
-        let first = (ledger.large * percent / 100).min(ledger.large.saturating_sub(PAGES_AT_A_DEPTH * LIMIT));
-        let pages = (0..PAGES_AT_A_DEPTH).map(|number| page(LARGE, None, first + number * LIMIT));
-        deep.push(pages.map(|path| ledger.server.request(&path)).collect::<Vec<_>>());
-    }
+    let deep = DEPTHS_PERCENT.map(|percent| ledger.pages_at(percent, PAGES_AT_A_DEPTH));
     let page_us =
         |requests: &[String]| 1e6 / requests_per_second(&ledger.server.address, requests, scale.read_duration);
     let (mut at_newest, mut at_depth) = (Vec::new(), vec![Vec::new(); deep.len()]);
