@@ -16,9 +16,6 @@ use crate::progress::Progress;
 /// How the tools open views.
 const VIEWS: ViewsOptions = ViewsOptions { cache_bytes: 128 * 1024 * 1024 };
 
-/// Events of one commit of a tool's: nobody reads meanwhile, and larger commits copy what they change less often.
-const COMMIT_MAX_EVENTS: u64 = 8192;
-
 /// A folder that a tool has for itself.
 pub(crate) struct Tool {
     // Before the lock, so that it is closed when another process may open it.
@@ -123,7 +120,7 @@ pub(crate) fn fold(log: &Arc<SledLog>, views: Views, doing: &'static str) -> any
     use ledger_log::EventLog;
 
     let Views { reader, writer } = views;
-    let mut projector = Projector::new(log.clone(), writer)?.with_commits_of(COMMIT_MAX_EVENTS);
+    let mut projector = Projector::new(log.clone(), writer)?;
     let start = reader.position().get();
     let progress = Progress::of_positions(doing, log.head().position.get() - start);
     while projector.step()? {

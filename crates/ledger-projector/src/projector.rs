@@ -12,6 +12,10 @@ use crate::read_ahead::{Decoded, ReadAhead};
 /// Most events of one commit: more would hold up readers while the commit is published.
 pub const COMMIT_MAX_EVENTS: u64 = 2048;
 
+/// The same while the log is read ahead: what the views say is old anyway, and larger commits copy each leaf of a list
+/// less often.
+const BEHIND_COMMIT_MAX_EVENTS: u64 = 8192;
+
 /// A commit ends after the event with which it holds so many bytes of the log, whatever their number.
 const COMMIT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
@@ -129,7 +133,7 @@ impl Projector {
         Ok(Self { log, writer, commit_max_events: COMMIT_MAX_EVENTS, chunk: None, ahead: None })
     }
 
-    /// The same, with commits of at most so many events instead of [`COMMIT_MAX_EVENTS`].
+    /// The same, with commits of at most so many events instead of [`COMMIT_MAX_EVENTS`]: for tests of where they end.
     #[must_use]
     pub fn with_commits_of(self, commit_max_events: u64) -> Self {
         Self { commit_max_events, ..self }
@@ -144,7 +148,8 @@ impl Projector {
         let head = self.log.head().position;
         let mut checkpoint = self.writer.checkpoint();
         let start = checkpoint.position;
-        let end = head.min(start.plus(self.commit_max_events));
+        let max_events = if self.ahead.is_some() { BEHIND_COMMIT_MAX_EVENTS } else { self.commit_max_events };
+        let end = head.min(start.plus(max_events));
         let mut bytes = 0;
         while checkpoint.position < end && bytes < COMMIT_MAX_BYTES {
             self.fold_chunk(&mut checkpoint, end, &mut bytes)?;

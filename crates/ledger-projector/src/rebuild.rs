@@ -17,10 +17,6 @@ use crate::background;
 use crate::projector::{Projector, ProjectorError};
 use crate::run::Succession;
 
-/// Events of one commit: nobody reads the new views yet, and larger commits write each leaf of a list less often.
-/// Larger ones yet would take memory from those who read the old ones.
-const COMMIT_MAX_EVENTS: u64 = 4096;
-
 /// Makes views anew while the old ones serve, one rebuild at a time. Clones share it.
 #[derive(Clone)]
 pub struct Rebuilder {
@@ -180,7 +176,7 @@ impl Shared {
         let RebuildParts { log, live, views_dir, options, .. } = &self.parts;
         let views = Views::begin(views_dir, *options)?;
         let reader = views.reader;
-        let mut projector = Projector::new(Arc::clone(log), views.writer)?.with_commits_of(COMMIT_MAX_EVENTS);
+        let mut projector = Projector::new(Arc::clone(log), views.writer)?;
         while reader.position() < live.position() && projector.step()? {
             if self.is_stopping.load(Ordering::Relaxed) {
                 return Err(ProjectorError::Stopped);

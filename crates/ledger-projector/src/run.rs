@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 
 use crate::background;
-use crate::projector::{COMMIT_MAX_EVENTS, Projector, ProjectorError};
+use crate::projector::{Projector, ProjectorError};
 
 /// How long events gather before they are folded, when nobody waits for them.
 const GATHER: Duration = Duration::from_millis(4);
@@ -179,7 +179,7 @@ impl Run {
         let Successor { mut projector, taken_over } = successor;
         let result = guarded(|| projector.take_place_of(Some(&self.live)));
         if result.is_ok() {
-            let old = self.projector.replace(projector.with_commits_of(COMMIT_MAX_EVENTS));
+            let old = self.projector.replace(projector);
             // To close the old views may take a while, and nothing of it is waited for. Without a thread it is done here.
             let _ = background::spawn("old-views", move || drop(old));
             self.failed.send_replace(None);

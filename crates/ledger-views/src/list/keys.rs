@@ -46,14 +46,12 @@ impl Keys {
 
     /// Where a key stands, or where it would. O(log n).
     pub(crate) fn search(&self, key: Key<'_>) -> Result<usize, usize> {
-        let (mut low, mut high) = (0, self.len());
-        // Most keys that are new come behind all others.
-        if high > 0 && self.get(high - 1) < key {
-            return Err(high);
-        }
+        // Few keys have the same order, and integers are compared more quickly than names.
+        let mut low = self.orders.partition_point(|order| *order < key.order);
+        let mut high = low + self.orders[low..].partition_point(|order| *order == key.order);
         while low < high {
             let middle = low.midpoint(high);
-            match self.get(middle).cmp(&key) {
+            match self.get(middle).name.cmp(key.name) {
                 Ordering::Less => low = middle + 1,
                 Ordering::Equal => return Ok(middle),
                 Ordering::Greater => high = middle,
