@@ -1,8 +1,10 @@
 //! Who sends a request, and what it may do.
 
+use std::sync::Arc;
+
 use ledger_event::{SubscriptionId, WorkspaceId};
 
-use crate::record::{Reach, TokenRecord};
+use crate::record::TokenRecord;
 use crate::scope::{Scope, Scopes};
 use crate::secret::TokenId;
 
@@ -45,41 +47,37 @@ pub enum WorkspaceError {
 /// Nothing is allowed by having a caller. Each handler asks for the scope it needs, then for the workspace, then
 /// for the subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    token_id: TokenId,
-    reach: Reach,
-    scopes: Scopes,
-}
+pub struct Caller(Arc<TokenRecord>);
 
 impl Caller {
     /// The caller that presents that token.
     #[must_use]
-    pub fn of(record: &TokenRecord) -> Self {
-        Self { token_id: record.id.clone(), reach: record.grant.reach.clone(), scopes: record.grant.scopes.clone() }
+    pub fn of(record: Arc<TokenRecord>) -> Self {
+        Self(record)
     }
 
     /// The token's id, for logs.
     #[must_use]
     pub fn token_id(&self) -> &TokenId {
-        &self.token_id
+        &self.0.id
     }
 
     /// The one workspace that the token is for; none means all.
     #[must_use]
     pub fn workspace(&self) -> Option<&WorkspaceId> {
-        self.reach.workspace()
+        self.0.grant.reach.workspace()
     }
 
     /// The one subscription that the token is for; none means all.
     #[must_use]
     pub fn subscription(&self) -> Option<&SubscriptionId> {
-        self.reach.subscription()
+        self.0.grant.reach.subscription()
     }
 
     /// The token's scopes.
     #[must_use]
     pub fn scopes(&self) -> &Scopes {
-        &self.scopes
+        &self.0.grant.scopes
     }
 
     /// Asks for a scope. Scopes are exact: `admin` implies neither `read` nor `append`.
@@ -88,7 +86,7 @@ impl Caller {
     ///
     /// When the token has not this very scope.
     pub fn require(&self, scope: Scope) -> Result<(), Forbidden> {
-        if self.scopes.contains(scope) { Ok(()) } else { Err(Forbidden::Scope(scope)) }
+        if self.scopes().contains(scope) { Ok(()) } else { Err(Forbidden::Scope(scope)) }
     }
 
     /// Asks for a workspace that the request names.
@@ -156,7 +154,7 @@ mod tests {
     use ledger_event::Timestamp;
 
     use super::*;
-    use crate::record::Grant;
+    use crate::record::{Grant, Reach};
 
     fn ws(text: &str) -> WorkspaceId {
         WorkspaceId::parse(text).expect("it is an id")
@@ -170,7 +168,7 @@ mod tests {
         let scopes = Scopes::new(scopes.iter().copied()).expect("there is one");
         let now = Timestamp::parse("2026-01-15T10:30:00Z").expect("it is RFC 3339");
         let grant = Grant { reach, scopes, expires_at: None };
-        Caller::of(&TokenRecord::issue(grant, now).expect("there is randomness").1)
+        Caller::of(Arc::new(TokenRecord::issue(grant, now).expect("there is randomness").1))
     }
 
     #[test]

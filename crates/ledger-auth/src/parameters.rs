@@ -51,7 +51,10 @@ impl<'a> Parameters<'a> {
     /// When it is not UTF-8.
     pub fn parse(query: Option<&'a str>) -> Result<Self, ParameterError> {
         let query = query.unwrap_or("");
-        percent_decode_str(query).decode_utf8().map_err(|_| ParameterError::NotUtf8)?;
+        // Only what is escaped can be anything else.
+        if query.contains('%') {
+            percent_decode_str(query).decode_utf8().map_err(|_| ParameterError::NotUtf8)?;
+        }
         Ok(Self(form_urlencoded::parse(query.as_bytes()).collect()))
     }
 

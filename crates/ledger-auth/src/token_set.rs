@@ -1,7 +1,7 @@
 //! All tokens of a ledger, and the handle that is swapped when they change.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use http::HeaderMap;
 use ledger_event::Timestamp;
@@ -25,7 +25,8 @@ const HEADER: &str = "\
 /// All tokens of a ledger, at one moment of its file.
 #[derive(Clone, Debug, Default)]
 pub struct TokenSet {
-    records: Vec<TokenRecord>,
+    /// Shared with the callers that they stand for.
+    records: Vec<Arc<TokenRecord>>,
     by_hash: HashMap<TokenHash, usize>,
 }
 
@@ -56,7 +57,7 @@ impl TokenSet {
                 return Err(TokenError::HashTwice { id: record.id.clone() });
             }
         }
-        Ok(Self { records, by_hash })
+        Ok(Self { records: records.into_iter().map(Arc::new).collect(), by_hash })
     }
 
     /// Reads the text of `tokens.toml`. An empty text is an empty set.
@@ -72,7 +73,7 @@ impl TokenSet {
     /// The text of `tokens.toml`, with a comment that explains it.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let file = File { token: self.records.clone() };
+        let file = File { token: self.records.iter().map(|record| TokenRecord::clone(record)).collect() };
         let tables = match self.records.is_empty() {
             true => String::new(),
             false => toml::to_string(&file).expect("a record is a table of strings and arrays of them"),
@@ -82,7 +83,7 @@ impl TokenSet {
 
     /// The records, in the order in which they were made.
     #[must_use]
-    pub fn records(&self) -> &[TokenRecord] {
+    pub fn records(&self) -> &[Arc<TokenRecord>] {
         &self.records
     }
 
@@ -102,7 +103,7 @@ impl TokenSet {
             return Err(TokenError::HashTwice { id: record.id });
         }
         self.by_hash.insert(record.hash, self.records.len());
-        self.records.push(record);
+        self.records.push(Arc::new(record));
         Ok(())
     }
 
@@ -113,7 +114,7 @@ impl TokenSet {
     /// When there is no such token.
     pub fn revoke(&mut self, id: &TokenId, now: Timestamp) -> Result<&TokenRecord, TokenError> {
         let record = self.records.iter_mut().find(|record| record.id == *id);
-        let record = record.ok_or_else(|| TokenError::UnknownId { id: id.clone() })?;
+        let record = Arc::make_mut(record.ok_or_else(|| TokenError::UnknownId { id: id.clone() })?);
         record.revoked_at.get_or_insert(now);
         Ok(record)
     }
@@ -127,7 +128,7 @@ impl TokenSet {
         let index = *self.by_hash.get(&secret.hash()).ok_or(AuthError::Unknown)?;
         let record = &self.records[index];
         match record.state(now) {
-            TokenState::Active => Ok(Caller::of(record)),
+            TokenState::Active => Ok(Caller::of(Arc::clone(record))),
             TokenState::Expired => Err(AuthError::Expired { token_id: record.id.clone() }),
             TokenState::Revoked => Err(AuthError::Revoked { token_id: record.id.clone() }),
         }
@@ -155,7 +156,11 @@ impl Tokens {
     /// The present set.
     #[must_use]
     pub fn current(&self) -> Arc<TokenSet> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.read())
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Arc<TokenSet>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says who sends a request, by its `Authorization: Bearer …` or `X-API-Key: …`.
@@ -164,7 +169,7 @@ impl Tokens {
     ///
     /// When there is no token, or what there is is not one valid token.
     pub fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller, AuthError> {
-        let caller = credentials::presented(headers).and_then(|secret| self.current().caller(&secret, now));
+        let caller = credentials::presented(headers).and_then(|secret| self.read().caller(&secret, now));
         caller.inspect_err(|error| {
             let token_id = error.token_id().map(ToString::to_string);
             tracing::debug!(cause = error.cause(), token_id, "a request is not authenticated");

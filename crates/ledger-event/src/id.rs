@@ -36,10 +36,13 @@ fn check(text: &str) -> Result<(), IdError> {
     if text.len() > ID_MAX_BYTES {
         return Err(IdError::TooLong { bytes: text.len() });
     }
-    if text.chars().any(char::is_control) {
-        return Err(IdError::ControlCharacter);
-    }
-    Ok(())
+    // Nearly every id is ASCII, of which no character need be decoded.
+    let has_control = if text.is_ascii() {
+        text.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        text.chars().any(char::is_control)
+    };
+    if has_control { Err(IdError::ControlCharacter) } else { Ok(()) }
 }
 
 /// Builds an id from borrowed or owned text, without copying what is owned.

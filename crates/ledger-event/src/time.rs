@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -63,10 +63,51 @@ impl From<DateTime<Utc>> for Timestamp {
     }
 }
 
+/// A moment as RFC 3339 with `Z`, with three or six digits of a second where it has any.
+///
+/// A page of deliveries has a hundred moments: chrono's own writer took a tenth of its time.
+struct Rfc3339 {
+    text: [u8; 27],
+    len: usize,
+}
+
+impl Rfc3339 {
+    fn of(moment: Timestamp) -> Self {
+        let moment = DateTime::<Utc>::from_timestamp_micros(moment.0).expect("the years 1 to 9999 are within chrono's");
+        let (date, time, micros) = (moment.date_naive(), moment.time(), moment.timestamp_subsec_micros());
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        put_digits(&mut text[..4], date.year().unsigned_abs());
+        put_digits(&mut text[5..7], date.month());
+        put_digits(&mut text[8..10], date.day());
+        put_digits(&mut text[11..13], time.hour());
+        put_digits(&mut text[14..16], time.minute());
+        put_digits(&mut text[17..19], time.second());
+        put_digits(&mut text[20..26], micros);
+        let end = match micros {
+            0 => 19,
+            _ if micros.is_multiple_of(1000) => 23,
+            _ => 26,
+        };
+        text[end] = b'Z';
+        Self { text, len: end + 1 }
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[..self.len]).expect("digits are ASCII")
+    }
+}
+
+/// Writes a number with leading zeros.
+fn put_digits(into: &mut [u8], mut number: u32) {
+    for digit in into.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).expect("it is a digit");
+        number /= 10;
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moment = DateTime::<Utc>::from_timestamp_micros(self.0).expect("the years 1 to 9999 are within chrono's");
-        f.write_str(&moment.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        f.write_str(Rfc3339::of(*self).as_str())
     }
 }
 
@@ -78,7 +119,11 @@ impl fmt::Debug for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
+        if serializer.is_human_readable() {
+            serializer.serialize_str(Rfc3339::of(*self).as_str())
+        } else {
+            serializer.serialize_i64(self.0)
+        }
     }
 }
 
@@ -131,6 +176,8 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use chrono::SecondsFormat;
+
     use super::*;
 
     #[test]
@@ -144,6 +191,17 @@ mod tests {
     fn microseconds_are_kept_and_finer_digits_cut() {
         let moment = Timestamp::parse("2026-01-15T10:30:00.1234567Z").expect("it is RFC 3339");
         assert_eq!(moment.to_string(), "2026-01-15T10:30:00.123456Z");
+    }
+
+    #[test]
+    fn a_moment_is_written_as_chrono_writes_it() {
+        let days = (0..3_000).map(|day| FIRST_US + day * ((LAST_US - FIRST_US) / 3_000));
+        let parts = (0..7).map(|digits| 1_768_473_000_000_000 + 10_i64.pow(digits));
+        for micros in days.chain(parts).chain([FIRST_US, -1, 0, LAST_US]) {
+            let moment = DateTime::<Utc>::from_timestamp_micros(micros).expect("it is a moment");
+            let expected = moment.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            assert_eq!(Timestamp::from_micros(micros).expect("it is within the years").to_string(), expected);
+        }
     }
 
     #[test]

@@ -32,9 +32,11 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long an answer waits for its room.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// Makes answers within bounded memory. Clones share the bounds.
-#[derive(Clone)]
+/// Makes answers within bounded memory.
 pub(crate) struct Answers {
+    views: ReadModel,
+    /// The same, of what is in memory.
+    cached: ReadModel,
     reads: Arc<Semaphore>,
     unsent: Arc<Semaphore>,
 }
@@ -54,21 +56,20 @@ pub(crate) enum AnswerError {
 pub(crate) type Answer = Result<(Position, Vec<u8>), ViewsError>;
 
 impl Answers {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(views: ReadModel) -> Self {
         let unsent = Semaphore::new(UNSENT_MAX_BYTES / PIECE_BYTES);
-        Self { reads: Arc::new(Semaphore::new(READS_MAX)), unsent: Arc::new(unsent) }
+        Self { cached: views.cached(), views, reads: Arc::new(Semaphore::new(READS_MAX)), unsent: Arc::new(unsent) }
     }
 
     /// Makes an answer: at once where all of it is in memory, else off the async runtime.
     pub(crate) async fn make(
         &self,
-        views: &ReadModel,
         make: impl Fn(&ReadModel) -> Answer + Send + 'static,
     ) -> Result<Response, AnswerError> {
         let read = acquire(&self.reads, 1).await?;
-        let (position, json) = match make(&views.cached()) {
+        let (position, json) = match make(&self.cached) {
             Err(ViewsError::NotCached) => {
-                let views = views.clone();
+                let views = self.views.clone();
                 spawn_blocking(move || make(&views)).await??
             }
             answer => answer?,
@@ -143,17 +144,17 @@ mod tests {
         move |_| Ok((Position::new(7), vec![b'x'; bytes]))
     }
 
-    fn views() -> (tempfile::TempDir, ReadModel) {
+    fn answers() -> (tempfile::TempDir, Answers) {
         let dir = tempfile::tempdir().expect("a directory can be made");
         let views = Views::open(dir.path(), ViewsOptions { cache_bytes: 1 << 20 }).expect("it opens");
-        (dir, views.reader)
+        (dir, Answers::new(views.reader))
     }
 
     #[tokio::test]
     async fn an_answer_of_any_size_comes_whole() {
-        let (answers, (_dir, views)) = (Answers::new(), views());
+        let (_dir, answers) = answers();
         for bytes in [0, 1, PIECE_BYTES - 1, PIECE_BYTES, 5 * PIECE_BYTES + 3] {
-            let response = answers.make(&views, answer(bytes)).await.expect("there is room");
+            let response = answers.make(answer(bytes)).await.expect("there is room");
             assert_eq!(response.headers()[LEDGER_POSITION], "7");
             let body = to_bytes(response.into_body(), usize::MAX).await.expect("it is whole");
             assert_eq!(body.len(), bytes);
@@ -164,23 +165,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn answers_that_are_not_taken_leave_no_room_for_further_large_ones() {
-        let (answers, (_dir, views)) = (Answers::new(), views());
-        let unsent = answers.make(&views, answer(UNSENT_MAX_BYTES)).await.expect("there is room");
-        let refused = answers.make(&views, answer(PIECE_BYTES)).await;
+        let (_dir, answers) = answers();
+        let unsent = answers.make(answer(UNSENT_MAX_BYTES)).await.expect("there is room");
+        let refused = answers.make(answer(PIECE_BYTES)).await;
         assert!(matches!(refused, Err(AnswerError::NoRoom)));
-        assert!(answers.make(&views, answer(PIECE_BYTES - 1)).await.is_ok());
+        assert!(answers.make(answer(PIECE_BYTES - 1)).await.is_ok());
         drop(unsent);
-        assert!(answers.make(&views, answer(PIECE_BYTES)).await.is_ok());
+        assert!(answers.make(answer(PIECE_BYTES)).await.is_ok());
     }
 
     #[tokio::test]
     async fn what_is_not_in_memory_is_read_off_the_runtime() {
-        let (answers, (_dir, views)) = (Answers::new(), views());
+        let (_dir, answers) = answers();
         let runtime_thread = std::thread::current().id();
         let make = move |_: &ReadModel| match std::thread::current().id() == runtime_thread {
             true => Err(ViewsError::NotCached),
             false => Ok((Position::new(7), Vec::new())),
         };
-        assert!(answers.make(&views, make).await.is_ok());
+        assert!(answers.make(make).await.is_ok());
     }
 }

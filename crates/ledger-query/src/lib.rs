@@ -11,6 +11,8 @@ pub mod openapi;
 mod stats;
 mod waiting;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::routing::get;
 use ledger_auth::Tokens;
@@ -22,7 +24,6 @@ pub use crate::history::PageBody;
 pub use crate::stats::StatsBody;
 
 /// What the read side needs.
-#[derive(Clone)]
 pub struct QueryHttp {
     views: ReadModel,
     tokens: Tokens,
@@ -34,7 +35,7 @@ impl QueryHttp {
     /// The read side over HTTP, with the ledger's clock for tokens that expire.
     #[must_use]
     pub fn new(views: ReadModel, tokens: Tokens, now: fn() -> Timestamp) -> Self {
-        Self { views, tokens, now, answers: Answers::new() }
+        Self { answers: Answers::new(views.clone()), views, tokens, now }
     }
 
     /// The routes of the read side.
@@ -47,6 +48,6 @@ impl QueryHttp {
             .route("/api/v1/workspace/webhooks/{webhook_id}/stats", stats)
             .route("/api/v1/workspace/webhooks//stats", stats_of_empty_id)
             .route("/v1/waiting", get(waiting::list_waiting))
-            .with_state(self)
+            .with_state(Arc::new(self))
     }
 }

@@ -3,9 +3,10 @@
 //! They are neither listed nor counted. To send attempts without the delivery is the commonest mistake of a first
 //! integration; here it shows.
 
-use axum::extract::{RawQuery, State};
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
 use axum::response::Response;
-use http::HeaderMap;
 use ledger_auth::openapi::reference;
 use ledger_auth::{Caller, Parameters, Problem, Scope};
 use ledger_event::{DeliveryId, Position, SubscriptionId, Timestamp, WorkspaceId};
@@ -71,20 +72,16 @@ struct RowBody<'a> {
         WaitingRefusals,
     ),
 )]
-pub(crate) async fn list_waiting(
-    State(state): State<QueryHttp>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let caller = state.tokens.authenticate(&headers, (state.now)())?;
-    let query = WaitingQuery::parse(query.as_deref(), &caller)?;
-    wait_for_min_position(&state.views, &headers).await?;
+pub(crate) async fn list_waiting(State(state): State<Arc<QueryHttp>>, asked: Request) -> Result<Response, Problem> {
+    let caller = state.tokens.authenticate(asked.headers(), (state.now)())?;
+    let query = WaitingQuery::parse(asked.uri().query(), &caller)?;
+    wait_for_min_position(&state.views, asked.headers()).await?;
     let read = move |views: &ReadModel| {
         let limit = usize::try_from(query.limit).expect("a page is at most 100 rows");
         let page = views.waiting(&query.workspace_id, query.offset, limit)?;
         Ok((page.position, query.to_json(&page)))
     };
-    Ok(state.answers.make(&state.views, read).await?)
+    Ok(state.answers.make(read).await?)
 }
 
 /// A request that may be answered.

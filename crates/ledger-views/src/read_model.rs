@@ -229,12 +229,28 @@ impl ReadModel {
     ///
     /// When the views cannot be read.
     pub fn stats(&self, subscription: &SubscriptionKey) -> Result<StatsAnswer, ViewsError> {
+        let (position, stats) = self.stats_shown(subscription, Stats::clone)?;
+        Ok(StatsAnswer { position, stats })
+    }
+
+    /// What is shown of the stats of a subscription, which are not copied, and the commit they are of.
+    ///
+    /// # Errors
+    ///
+    /// When the views cannot be read.
+    pub fn stats_shown<T>(
+        &self,
+        subscription: &SubscriptionKey,
+        show: impl FnOnce(&Stats) -> T,
+    ) -> Result<(Position, T), ViewsError> {
         let name = ScopeName::Subscription(subscription.clone());
-        self.read(|commit| {
-            let scope = commit.scope(&name)?;
-            let stats = scope.map_or_else(Stats::default, |scope| scope.stats.clone());
-            Ok(StatsAnswer { position: commit.checkpoint.position, stats })
-        })
+        let read = |commit: &Commit<'_>| Ok((commit.checkpoint.position, commit.scope(&name)?));
+        let (position, scope) = self.read(read)?;
+        let shown = match scope {
+            Some(scope) => show(&scope.stats),
+            None => show(&Stats::default()),
+        };
+        Ok((position, shown))
     }
 
     /// A page of deliveries. O(log n) of the n in the list, at any offset, and O(1) for each row.

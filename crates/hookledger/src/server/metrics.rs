@@ -2,7 +2,7 @@
 //!
 //! Requests are counted as they are answered; the state of log and views is read when it is asked for.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -65,12 +65,58 @@ impl Metrics {
         }));
         Self { registry, requests, request_seconds }
     }
+}
+
+/// The figures of one route, looked up once and then at hand.
+pub(crate) struct RouteMetrics {
+    metrics: Arc<Metrics>,
+    /// Known from the first request on.
+    route: OnceLock<(String, Histogram)>,
+    /// By method and status, of which there are few.
+    requests: RwLock<Vec<(&'static str, StatusCode, Counter)>>,
+}
+
+impl RouteMetrics {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, route: OnceLock::new(), requests: RwLock::default() }
+    }
+
+    /// Gives the route its name, if it has none yet.
+    pub(crate) fn name_route<'a>(&self, name: impl FnOnce() -> &'a str) {
+        self.route.get_or_init(|| {
+            let route = name().to_owned();
+            let labels = RouteLabels { route: route.clone() };
+            (route, self.metrics.request_seconds.get_or_create_owned(&labels))
+        });
+    }
+
+    /// The name of the route; empty before the first request.
+    pub(crate) fn route(&self) -> &str {
+        self.route.get().map_or("", |(route, _)| route)
+    }
 
     /// Counts an answered request.
-    pub(crate) fn count_request(&self, method: &Method, route: &str, status: StatusCode, elapsed: Duration) {
-        let labels = RequestLabels { method: known(method), route: route.to_owned(), status: status.as_u16() };
-        self.requests.get_or_create(&labels).inc();
-        self.request_seconds.get_or_create(&RouteLabels { route: route.to_owned() }).observe(elapsed.as_secs_f64());
+    pub(crate) fn count(&self, method: &Method, status: StatusCode, elapsed: Duration) {
+        self.count_request(known(method), status);
+        if let Some((_, request_seconds)) = self.route.get() {
+            request_seconds.observe(elapsed.as_secs_f64());
+        }
+    }
+
+    fn count_request(&self, method: &'static str, status: StatusCode) {
+        // A counter that was put in is whole: poison means nothing here.
+        let requests = self.requests.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, _, counter)) = requests.iter().find(|(of, with, _)| (*of, *with) == (method, status)) {
+            counter.inc();
+            return;
+        }
+        drop(requests);
+        let labels = RequestLabels { method, route: self.route().to_owned(), status: status.as_u16() };
+        let counter = self.metrics.requests.get_or_create_owned(&labels);
+        counter.inc();
+        let mut requests = self.requests.write().unwrap_or_else(PoisonError::into_inner);
+        // Two of a kind, where two requests were the first ones, are handles on the same counter.
+        requests.push((method, status, counter));
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use http::Uri;
 use ledger_auth::{Problem, Tokens};
@@ -11,18 +10,17 @@ use ledger_feed::{DEFAULT_FOLLOWERS_MAX, Feed, FeedOptions, SegmentsHttp};
 use ledger_ingest::http::{IngestHttp, IngestHttpOptions};
 use ledger_query::QueryHttp;
 use tokio::sync::watch;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use super::health::{self, Health};
 use super::ledger::Ledger;
 use super::metrics::{self, Metrics};
+use super::observe::Observe;
+use super::openapi;
 use super::rebuild::{self, RebuildHttp};
-use super::{observe, openapi};
 use crate::clock;
 use crate::settings::ServeSettings;
 
-/// The routes, and what surrounds each of them: from outside in, metrics and log line, then panics. Answers without
-/// an end are ended once `stopping` holds true.
+/// The routes, each surrounded by [`Observe`]. Answers without an end are ended once `stopping` holds true.
 pub(crate) fn router(
     ledger: &Ledger,
     tokens: Tokens,
@@ -68,8 +66,7 @@ pub(crate) fn router(
         .merge(operations)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(CatchPanicLayer::custom(observe::panicked))
-        .layer(from_fn_with_state(metrics, observe::observe))
+        .layer(Observe(metrics))
 }
 
 async fn not_found(uri: Uri) -> Problem {

@@ -5,9 +5,10 @@ mod openapi;
 mod page;
 mod request;
 
-use axum::extract::{RawQuery, State};
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
 use axum::response::Response;
-use http::HeaderMap;
 use ledger_auth::openapi::reference;
 use ledger_views::ReadModel;
 
@@ -32,17 +33,16 @@ use crate::freshness::wait_for_min_position;
     ),
 )]
 pub(crate) async fn list_deliveries(
-    State(state): State<QueryHttp>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    State(state): State<Arc<QueryHttp>>,
+    asked: Request,
 ) -> Result<Response, HistoryError> {
-    let caller = state.tokens.authenticate(&headers, (state.now)())?;
-    let query = ListQuery::parse(query.as_deref(), &caller)?;
-    wait_for_min_position(&state.views, &headers).await?;
+    let caller = state.tokens.authenticate(asked.headers(), (state.now)())?;
+    let query = ListQuery::parse(asked.uri().query(), &caller)?;
+    wait_for_min_position(&state.views, asked.headers()).await?;
     let (limit, offset, request) = (query.limit, query.offset, query.into_request());
     let read = move |views: &ReadModel| {
         let page = views.deliveries(&request)?;
         Ok((page.position, PageBody::new(&page, limit, offset).to_json()))
     };
-    Ok(state.answers.make(&state.views, read).await?)
+    Ok(state.answers.make(read).await?)
 }

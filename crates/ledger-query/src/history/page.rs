@@ -5,6 +5,11 @@ use ledger_views::{DeliveryPage, DeliveryRow};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
+/// About what the names of a row's fields take as JSON, its numbers and its times.
+const ROW_BYTES: usize = 512;
+/// About what stands around the rows.
+const ENDS_BYTES: usize = 128;
+
 /// `ListWebhookDeliveriesResponse` of the contract.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ListWebhookDeliveriesResponse", description = "A page of deliveries, newest first.")]
@@ -71,7 +76,10 @@ impl<'a> PageBody<'a> {
     }
 
     pub(crate) fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("rows are plain text and numbers, and payloads are JSON")
+        let mut json =
+            Vec::with_capacity(self.deliveries.iter().map(DeliveryBody::size_bytes).sum::<usize>() + ENDS_BYTES);
+        serde_json::to_writer(&mut json, self).expect("rows are plain text and numbers, and payloads are JSON");
+        json
     }
 }
 
@@ -93,6 +101,14 @@ impl<'a> DeliveryBody<'a> {
             last_error: row.last_error.as_deref(),
             created_at: row.created_at,
         }
+    }
+
+    /// About what it takes as JSON.
+    fn size_bytes(&self) -> usize {
+        let payload = self.payload.payload.as_ref().map_or(0, |payload| payload.as_str().len());
+        let texts = [self.last_response_body, self.last_error].into_iter().flatten().map(str::len).sum::<usize>();
+        let ids = self.id.len() + self.subscription_id.len() + self.event_type.len();
+        ROW_BYTES + ids + payload + texts
     }
 }
 

@@ -4,10 +4,11 @@ mod error;
 mod openapi;
 mod request;
 
+use std::sync::Arc;
+
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use http::HeaderMap;
 use ledger_auth::openapi::reference;
 use ledger_event::Timestamp;
 use ledger_views::{ReadModel, Stats};
@@ -17,6 +18,9 @@ use serde::Serialize;
 pub(crate) use self::error::{DetailBody, FaultsBody, StatsError, method_not_allowed};
 use crate::QueryHttp;
 use crate::freshness::wait_for_min_position;
+
+/// About what an answer takes, in bytes.
+const STATS_BYTES: usize = 256;
 
 /// `WebhookStatsResponse` of the contract.
 #[derive(Serialize, JsonSchema)]
@@ -58,29 +62,31 @@ pub struct StatsBody {
     ),
 )]
 pub(crate) async fn get_stats(
-    State(state): State<QueryHttp>,
+    State(state): State<Arc<QueryHttp>>,
     webhook_id: Result<Path<String>, PathRejection>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    asked: Request,
 ) -> Result<Response, StatsError> {
-    let caller = state.tokens.authenticate(&headers, (state.now)())?;
-    let subscription = request::parse(webhook_id, query.as_deref(), &caller)?;
-    wait_for_min_position(&state.views, &headers).await?;
-    let read = move |views: &ReadModel| {
-        let answer = views.stats(&subscription)?;
-        let json = serde_json::to_vec(&StatsBody::from(&answer.stats)).expect("figures are plain numbers");
-        Ok((answer.position, json))
-    };
-    Ok(state.answers.make(&state.views, read).await?)
+    let caller = state.tokens.authenticate(asked.headers(), (state.now)())?;
+    let subscription = request::parse(webhook_id, asked.uri().query(), &caller)?;
+    wait_for_min_position(&state.views, asked.headers()).await?;
+    let read = move |views: &ReadModel| views.stats_shown(&subscription, |stats| StatsBody::from(stats).to_json());
+    Ok(state.answers.make(read).await?)
 }
 
 /// Refuses an empty id: it is an id out of bounds, not an unknown address.
 pub(crate) async fn get_stats_of_empty_id(
-    state: State<QueryHttp>,
-    query: RawQuery,
-    headers: HeaderMap,
+    state: State<Arc<QueryHttp>>,
+    asked: Request,
 ) -> Result<Response, StatsError> {
-    get_stats(state, Ok(Path(String::new())), query, headers).await
+    get_stats(state, Ok(Path(String::new())), asked).await
+}
+
+impl StatsBody {
+    fn to_json(&self) -> Vec<u8> {
+        let mut json = Vec::with_capacity(STATS_BYTES);
+        serde_json::to_writer(&mut json, self).expect("figures are plain numbers");
+        json
+    }
 }
 
 impl From<&Stats> for StatsBody {
