@@ -14,6 +14,7 @@ use crate::day::Day;
 use crate::error::ViewsError;
 use crate::index::{Bucket, Filter, GROUP_BUCKETS, HashKey, Run};
 use crate::list::node::Node;
+use crate::loads::Loads;
 use crate::names::ScopeName;
 use crate::overlay::QuarterId;
 use crate::pages::{NodeId, PageId, PageStore, Versions, decode};
@@ -62,6 +63,7 @@ pub(crate) enum Page {
     Day(Arc<Day>),
     Bucket(Arc<Bucket>),
     Filter(Arc<Filter>),
+    LargePayload(Arc<str>),
 }
 
 impl Page {
@@ -73,6 +75,7 @@ impl Page {
             Self::Day(day) => day.size_bytes(),
             Self::Bucket(bucket) => bucket.size_bytes(),
             Self::Filter(filter) => filter.size_bytes(),
+            Self::LargePayload(text) => text.len(),
         }
     }
 }
@@ -115,6 +118,19 @@ impl Base {
         self.cache.contains_key(id)
     }
 
+    /// Reads a page from the disk, or from what the system keeps of it.
+    pub(crate) fn load(&self, id: &PageId, versions: &Versions) -> Result<Option<Page>, ViewsError> {
+        let bytes = self.pages.read(id, versions)?;
+        bytes.map(|bytes| decode_page(id, bytes)).transpose()
+    }
+
+    /// Caches a page that was read: nobody reads a large payload often.
+    pub(crate) fn cache(&self, id: &PageId, page: Option<&Page>) {
+        if let Some(page) = page.filter(|page| !matches!(page, Page::LargePayload(_))) {
+            self.cache.insert(id.clone(), page.clone());
+        }
+    }
+
     /// Puts a page that has just become valid in the place of what is cached of it.
     pub(crate) fn replace(&self, id: PageId, page: Option<Page>) {
         match page {
@@ -131,21 +147,29 @@ impl Base {
 pub(crate) struct Reading<'a> {
     pub(crate) base: &'a Base,
     pub(crate) root: &'a Root,
-    /// Whether pages that are not in the cache are read, which may take the disk.
-    pub(crate) may_block: bool,
+    pub(crate) misses: Misses<'a>,
+}
+
+/// What becomes of a page that is not in memory.
+#[derive(Clone, Copy)]
+pub(crate) enum Misses<'a> {
+    /// It is read, which may take the disk.
+    Read,
+    /// The answer fails with [`ViewsError::NotCached`].
+    Fail,
+    /// The same, and it is noted: to be loaded before the next try.
+    Note(&'a Loads),
 }
 
 impl Reading<'_> {
     pub(crate) fn scope(&self, name: &ScopeName) -> Result<Option<Arc<Scope>>, ViewsError> {
-        let id = PageId::Scope(name.clone());
-        let page = self.page(&id, |key, page| decode(key, page).map(Arc::new).map(Page::Scope))?;
+        let page = self.page(&PageId::Scope(name.clone()))?;
         Ok(page.and_then(|page| if let Page::Scope(scope) = page { Some(scope) } else { None }))
     }
 
     pub(crate) fn node(&self, id: NodeId) -> Result<Arc<Node>, ViewsError> {
         let id = PageId::Node(id);
-        let of = |key: &[u8], page: &[u8]| whole(key, Node::decode(page)).map(Page::Node);
-        match self.page(&id, of)? {
+        match self.page(&id)? {
             Some(Page::Node(node)) => Ok(node),
             Some(_) | None => Err(ViewsError::damaged(&id.key())),
         }
@@ -157,15 +181,13 @@ impl Reading<'_> {
     }
 
     pub(crate) fn day(&self, scope: u32, day: i32) -> Result<Option<Arc<Day>>, ViewsError> {
-        let id = PageId::Day { scope, day };
-        let page = self.page(&id, |key, page| decode(key, page).map(Arc::new).map(Page::Day))?;
+        let page = self.page(&PageId::Day { scope, day })?;
         Ok(page.and_then(|page| if let Page::Day(day) = page { Some(day) } else { None }))
     }
 
     /// The block with that id, whatever its rows.
     pub(crate) fn block(&self, id: &PageId) -> Result<Option<Arc<Block>>, ViewsError> {
-        let of = |key: &[u8], page: &[u8]| whole(key, Block::decode(page.to_vec())).map(Page::Rows);
-        let page = self.page(id, of)?;
+        let page = self.page(id)?;
         Ok(page.and_then(|page| if let Page::Rows(block) = page { Some(block) } else { None }))
     }
 
@@ -180,10 +202,12 @@ impl Reading<'_> {
         &self,
         place: Place,
         subscription_id: SubscriptionId,
-        payload: Option<JsonText>,
+        payload: Result<Option<JsonText>, ViewsError>,
     ) -> Result<Option<DeliveryRow>, ViewsError> {
         let id = PageId::states_of(place);
-        let Some(block) = self.block(&id)? else { return Ok(None) };
+        // Before anything is given up: both may be missing, and are loaded together then.
+        let block = self.block(&id);
+        let (Some(block), payload) = (block?, payload?) else { return Ok(None) };
         let record: Option<DeliveryRecord<&str>> = decode_row(&id, block.get(place.slot()))?;
         Ok(record.and_then(|record| record.into_row(subscription_id, payload)))
     }
@@ -195,12 +219,10 @@ impl Reading<'_> {
         match PayloadRow::decode(block.get(place.slot())).ok_or_else(damaged)? {
             PayloadRow::None => Ok(None),
             PayloadRow::Text(text) => Ok(Some(JsonText::of_stored(text))),
-            PayloadRow::Large => {
-                let id = PageId::LargePayload(place);
-                let page = self.bytes(&id)?.ok_or_else(damaged)?;
-                let text = std::str::from_utf8(&page).map_err(|_| damaged())?;
-                Ok(Some(JsonText::of_stored(text)))
-            }
+            PayloadRow::Large => match self.page(&PageId::LargePayload(place))? {
+                Some(Page::LargePayload(text)) => Ok(Some(JsonText::of_stored(&*text))),
+                Some(_) | None => Err(damaged()),
+            },
         }
     }
 
@@ -209,14 +231,14 @@ impl Reading<'_> {
         for run in self.root.runs.iter().rev() {
             let bucket = run.bucket_of(hash);
             let filter_id = PageId::Filter { run: run.number, group: bucket / GROUP_BUCKETS };
-            let filter = self.page(&filter_id, |key, page| whole(key, Filter::decode(page)).map(Page::Filter))?;
-            let Some(Page::Filter(filter)) = filter else { return Err(ViewsError::damaged(&filter_id.key())) };
+            let Some(Page::Filter(filter)) = self.page(&filter_id)? else {
+                return Err(ViewsError::damaged(&filter_id.key()));
+            };
             if !filter.may_hold(hash) {
                 continue;
             }
             let id = PageId::Bucket { run: run.number, bucket };
-            let bucket = self.page(&id, |key, page| whole(key, Bucket::decode(page)).map(Page::Bucket))?;
-            let Some(Page::Bucket(bucket)) = bucket else { return Err(ViewsError::damaged(&id.key())) };
+            let Some(Page::Bucket(bucket)) = self.page(&id)? else { return Err(ViewsError::damaged(&id.key())) };
             if let Some(place) = bucket.find(hash) {
                 return Ok(Some(place));
             }
@@ -224,31 +246,40 @@ impl Reading<'_> {
         Ok(None)
     }
 
-    fn page(
-        &self,
-        id: &PageId,
-        of: impl Fn(&[u8], &[u8]) -> Result<Page, ViewsError>,
-    ) -> Result<Option<Page>, ViewsError> {
+    fn page(&self, id: &PageId) -> Result<Option<Page>, ViewsError> {
         if let Some(page) = self.base.cache.get(id) {
             return Ok(Some(page));
         }
-        let Some(bytes) = self.bytes(id)? else { return Ok(None) };
-        let page = of(&id.key(), &bytes)?;
-        self.base.cache.insert(id.clone(), page.clone());
-        Ok(Some(page))
-    }
-
-    /// A page that is not cached, if it may be read.
-    fn bytes(&self, id: &PageId) -> Result<Option<Vec<u8>>, ViewsError> {
-        if !self.may_block {
-            return Err(ViewsError::NotCached);
+        match self.misses {
+            Misses::Read => {
+                let page = self.base.load(id, &self.root.versions)?;
+                self.base.cache(id, page.as_ref());
+                Ok(page)
+            }
+            Misses::Fail => Err(ViewsError::NotCached),
+            Misses::Note(loads) => loads.get(id),
         }
-        self.base.pages.read(id, &self.root.versions)
     }
 }
 
 fn whole<T>(key: &[u8], page: Option<T>) -> Result<Arc<T>, ViewsError> {
     page.map(Arc::new).ok_or_else(|| ViewsError::damaged(key))
+}
+
+fn decode_page(id: &PageId, bytes: Vec<u8>) -> Result<Page, ViewsError> {
+    let key = id.key();
+    Ok(match id {
+        PageId::Scope(_) => Page::Scope(decode(&key, &bytes).map(Arc::new)?),
+        PageId::States { .. } | PageId::Payloads { .. } => Page::Rows(whole(&key, Block::decode(bytes))?),
+        PageId::LargePayload(_) => {
+            let text = String::from_utf8(bytes).map_err(|_| ViewsError::damaged(&key))?;
+            Page::LargePayload(text.into())
+        }
+        PageId::Node(_) => Page::Node(whole(&key, Node::decode(&bytes))?),
+        PageId::Day { .. } => Page::Day(decode(&key, &bytes).map(Arc::new)?),
+        PageId::Bucket { .. } => Page::Bucket(whole(&key, Bucket::decode(&bytes))?),
+        PageId::Filter { .. } => Page::Filter(whole(&key, Filter::decode(&bytes))?),
+    })
 }
 
 /// The delivery that a row of a block is; `None` for a row of no bytes.

@@ -8,7 +8,8 @@
 //!
 //! A commit moves its changes into the active layer and the checkpoint on with them. A reader holds the read side of the
 //! lock for the whole of an answer, a commit its write side while it moves pointers: so an answer never mixes two
-//! commits, and the position that it names is that of its rows.
+//! commits, and the position that it names is that of its rows. With the lock held nothing waits for the disk: an answer
+//! that lacks a page is given up, and made anew once that is loaded.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock, TryLockError};
@@ -16,11 +17,12 @@ use std::sync::{Arc, PoisonError, RwLock, TryLockError};
 use ledger_event::{JsonText, SubscriptionId};
 use tokio::sync::watch;
 
-use crate::base::{Base, Page, Reading, Root, decode_row};
+use crate::base::{Base, Misses, Page, Reading, Root, decode_row};
 use crate::checkpoint::Checkpoint;
 use crate::error::{ViewsError, guarded};
 use crate::generations::Generation;
 use crate::list::node::Node;
+use crate::loads::Loads;
 use crate::names::{DeliveryKey, ScopeName};
 use crate::overlay::{Overlay, QuarterId};
 use crate::pace::Pace;
@@ -30,6 +32,10 @@ use crate::row::DeliveryRow;
 use crate::rows::{BLOCK_PAYLOAD_MAX_BYTES, DeliveryRecord};
 use crate::scope::Scope;
 use crate::stats::Quarter;
+
+/// How often a read is made anew at most, before it is made with the lock held: each try needs pages that the one before
+/// led to, a path of a few nodes, or met pages that have just been replaced.
+const TRIES_MAX: usize = 32;
 
 /// What readers and writer share.
 #[derive(Debug)]
@@ -65,9 +71,26 @@ impl Shared {
         Self { db, base, layers, pace, checkpoint, generation }
     }
 
-    /// Reads within one commit.
-    pub(crate) fn read<T>(&self, read: impl FnOnce(&Commit<'_>) -> Result<T, ViewsError>) -> Result<T, ViewsError> {
-        self.read_of(&self.layers.read().unwrap_or_else(PoisonError::into_inner), true, read)
+    /// Reads within one commit. What is not in memory is loaded, and the read made anew, maybe of a later commit.
+    pub(crate) fn read<T>(&self, read: impl Fn(&Commit<'_>) -> Result<T, ViewsError>) -> Result<T, ViewsError> {
+        let mut loads = Loads::default();
+        for _ in 0..TRIES_MAX {
+            let layers = self.layers.read().unwrap_or_else(PoisonError::into_inner);
+            loads.begin(&self.base, &layers.root);
+            match self.read_of(&layers, Misses::Note(&loads), &read) {
+                Err(ViewsError::NotCached) => {}
+                answer => return answer,
+            }
+            let root = Arc::clone(&layers.root);
+            drop(layers);
+            if let Err(error) = loads.load(&self.base)
+                && Arc::ptr_eq(&root, &self.root())
+            {
+                return Err(error);
+            }
+        }
+        let layers = self.layers.read().unwrap_or_else(PoisonError::into_inner);
+        self.read_of(&layers, Misses::Read, read)
     }
 
     /// Reads within one commit what is in memory, without waiting for anything.
@@ -76,8 +99,8 @@ impl Shared {
         read: impl FnOnce(&Commit<'_>) -> Result<T, ViewsError>,
     ) -> Result<T, ViewsError> {
         match self.layers.try_read() {
-            Ok(layers) => self.read_of(&layers, false, read),
-            Err(TryLockError::Poisoned(poisoned)) => self.read_of(&poisoned.into_inner(), false, read),
+            Ok(layers) => self.read_of(&layers, Misses::Fail, read),
+            Err(TryLockError::Poisoned(poisoned)) => self.read_of(&poisoned.into_inner(), Misses::Fail, read),
             Err(TryLockError::WouldBlock) => Err(ViewsError::NotCached),
         }
     }
@@ -85,11 +108,11 @@ impl Shared {
     fn read_of<T>(
         &self,
         layers: &Layers,
-        may_block: bool,
+        misses: Misses<'_>,
         read: impl FnOnce(&Commit<'_>) -> Result<T, ViewsError>,
     ) -> Result<T, ViewsError> {
         let checkpoint = *self.checkpoint.borrow();
-        let pages = Reading { base: &self.base, root: &layers.root, may_block };
+        let pages = Reading { base: &self.base, root: &layers.root, misses };
         guarded(|| read(&Commit { checkpoint, layers, pages }))
     }
 
@@ -148,6 +171,16 @@ impl Shared {
 }
 
 impl Commit<'_> {
+    /// Whether the read must take no time at all.
+    fn is_hasty(&self) -> bool {
+        matches!(self.pages.misses, Misses::Fail)
+    }
+
+    /// Whether it is worth to go on without a page, to meet the others that are missing too.
+    pub(crate) fn goes_on_without(&self, error: &ViewsError) -> bool {
+        matches!((self.pages.misses, error), (Misses::Note(_), ViewsError::NotCached))
+    }
+
     pub(crate) fn scope(&self, name: &ScopeName) -> Result<Option<Arc<Scope>>, ViewsError> {
         match self.layers.find(|overlay| overlay.scopes.get(name)) {
             Some(scope) => Ok(Some(Arc::clone(scope))),
@@ -176,9 +209,10 @@ impl Commit<'_> {
         place: Place,
         subscription_id: SubscriptionId,
     ) -> Result<Option<DeliveryRow>, ViewsError> {
-        let payload = self.payload(place)?;
+        let payload = self.payload(place);
         match self.layers.find(|overlay| overlay.records.get(&place)) {
             Some(row) => {
+                let payload = payload?;
                 let record: Option<DeliveryRecord<&str>> = decode_row(&PageId::states_of(place), row)?;
                 Ok(record.and_then(|record| record.into_row(subscription_id, payload)))
             }
@@ -189,7 +223,7 @@ impl Commit<'_> {
     pub(crate) fn payload(&self, place: Place) -> Result<Option<JsonText>, ViewsError> {
         match self.layers.find(|overlay| overlay.payloads.get(&place)) {
             // Copying large ones takes its time too.
-            Some(Some(payload)) if !self.pages.may_block && payload.as_str().len() > BLOCK_PAYLOAD_MAX_BYTES => {
+            Some(Some(payload)) if self.is_hasty() && payload.as_str().len() > BLOCK_PAYLOAD_MAX_BYTES => {
                 Err(ViewsError::NotCached)
             }
             Some(payload) => Ok(payload.as_deref().cloned()),

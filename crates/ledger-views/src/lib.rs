@@ -17,7 +17,7 @@
 //! ```text
 //! read_model   answers                         writer       changes of the commit under way
 //!        layers      what is committed: two layers of changes in memory (overlay) over ...
-//!        base        pages as they are read, in a cache of bounded size
+//!        base        pages as they are read, in a cache of bounded size, and loaded together (loads)
 //!        pages       pages in sled, of which a root makes a whole set valid at once
 //! ```
 //!
@@ -38,6 +38,7 @@ mod layers;
 mod layout;
 mod list;
 mod listing;
+mod loads;
 mod logical;
 mod names;
 mod overlay;

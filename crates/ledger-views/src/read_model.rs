@@ -146,7 +146,7 @@ impl ReadModel {
         Self { reads: Reads::Cached, ..self.clone() }
     }
 
-    pub(crate) fn read<T>(&self, read: impl FnOnce(&Commit<'_>) -> Result<T, ViewsError>) -> Result<T, ViewsError> {
+    pub(crate) fn read<T>(&self, read: impl Fn(&Commit<'_>) -> Result<T, ViewsError>) -> Result<T, ViewsError> {
         match self.reads {
             Reads::All => self.shared().read(read),
             Reads::Cached => self.shared().read_cached(read),
@@ -269,12 +269,18 @@ impl ReadModel {
             let Some(list) = List::of(commit, &list)? else {
                 return Ok(DeliveryPage { position, total: 0, rows: Vec::new() });
             };
-            let mut rows = Vec::new();
+            let (mut rows, mut missing) = (Vec::new(), None);
             list.root.newest(&mut list.nodes(commit), request.offset, request.limit, &mut |met| {
-                rows.push(row(commit, met)?);
+                match row(commit, met) {
+                    Err(error) if commit.goes_on_without(&error) => missing = Some(error),
+                    row => rows.push(row?),
+                }
                 Ok(())
             })?;
-            Ok(DeliveryPage { position, total: list.root.total, rows })
+            match missing {
+                Some(error) => Err(error),
+                None => Ok(DeliveryPage { position, total: list.root.total, rows }),
+            }
         })
     }
 }

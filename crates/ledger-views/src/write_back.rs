@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crate::base::{Page, Reading, Root};
+use crate::base::{Misses, Page, Reading, Root};
 use crate::block::Block;
 use crate::checkpoint::Checkpoint;
 use crate::day::Day;
@@ -142,7 +142,7 @@ struct Writing<'a> {
 impl Writing<'_> {
     /// The pages as they are until these are valid.
     fn old(&self) -> Reading<'_> {
-        Reading { base: &self.shared.base, root: self.root, may_block: true }
+        Reading { base: &self.shared.base, root: self.root, misses: Misses::Read }
     }
 
     /// Writes a page, of so many items of the layer; its older versions go once this one is valid.

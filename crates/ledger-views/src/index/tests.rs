@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::{Base, Reading, Root};
+use crate::base::{Base, Misses, Reading, Root};
 use crate::pages::PageStore;
 use crate::place::Place;
 
@@ -48,7 +48,7 @@ impl Index {
     }
 
     fn place(&self, hash: u64) -> Option<Place> {
-        Reading { base: &self.base, root: &self.root, may_block: true }.place(hash).expect("it reads")
+        Reading { base: &self.base, root: &self.root, misses: Misses::Read }.place(hash).expect("it reads")
     }
 }
 
