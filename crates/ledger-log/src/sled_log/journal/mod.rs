@@ -66,7 +66,7 @@ impl Journal {
     ) -> Result<Self, BoxError> {
         let [first, second] = paths(dir);
         let files = [JournalFile::open(&first)?, JournalFile::open(&second)?];
-        let checkpoints = Checkpoints::start(db.clone(), File::open(dir.join("db"))?)?;
+        let checkpoints = Checkpoints::new(db.clone(), File::open(dir.join("db"))?);
         Ok(Self { files, identity, active: 0, generation, file_max_bytes, checkpoints, frame: Vec::new() })
     }
 
