@@ -68,7 +68,8 @@ pub(crate) fn split(first: Position, chunk: &[u8]) -> impl Iterator<Item = (Part
     })
 }
 
-fn encode(key: PartKey, last: bool, piece: &[u8]) -> Vec<u8> {
+/// The value of a part.
+pub(crate) fn encode(key: PartKey, last: bool, piece: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(HEADER_BYTES + piece.len());
     value.extend_from_slice(&[VERSION, u8::from(last)]);
     value.extend_from_slice(&checksum(key, VERSION, u8::from(last), piece).to_be_bytes());
