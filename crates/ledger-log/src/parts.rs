@@ -19,8 +19,9 @@ use crate::event_log::LogError;
 /// Largest value of a part, its header included, in bytes.
 ///
 /// sled's cache keeps a leaf of up to sixteen values in each of its 256 shards, however small it is set: with larger
-/// parts that is all of the hot tier. What was stored in larger parts reads as before.
-pub(crate) const PART_MAX_BYTES: usize = 16 * 1024;
+/// parts that is all of the hot tier. With what sled counts their readers by they fit 16 KiB of memory: the next larger
+/// piece has 20. What was stored in larger parts reads as before.
+pub(crate) const PART_MAX_BYTES: usize = 16 * 1024 - 64;
 
 const HEADER_BYTES: usize = 6;
 const VERSION: u8 = 1;
