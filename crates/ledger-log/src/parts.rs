@@ -19,8 +19,9 @@ use crate::event_log::LogError;
 /// Largest value of a part, its header included, in bytes.
 ///
 /// sled's cache keeps a leaf of up to sixteen values in each of its 256 shards, however small it is set: with larger
-/// parts that is all of the hot tier. What was stored in larger parts reads as before.
-pub(crate) const PART_MAX_BYTES: usize = 16 * 1024;
+/// parts that is all of the hot tier. With what sled counts their readers by they fit 16 KiB of memory: the next larger
+/// piece has 20. What was stored in larger parts reads as before.
+pub(crate) const PART_MAX_BYTES: usize = 16 * 1024 - 64;
 
 const HEADER_BYTES: usize = 6;
 const VERSION: u8 = 1;
@@ -68,7 +69,8 @@ pub(crate) fn split(first: Position, chunk: &[u8]) -> impl Iterator<Item = (Part
     })
 }
 
-fn encode(key: PartKey, last: bool, piece: &[u8]) -> Vec<u8> {
+/// The value of a part.
+pub(crate) fn encode(key: PartKey, last: bool, piece: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(HEADER_BYTES + piece.len());
     value.extend_from_slice(&[VERSION, u8::from(last)]);
     value.extend_from_slice(&checksum(key, VERSION, u8::from(last), piece).to_be_bytes());

@@ -83,9 +83,7 @@ impl Queue {
         state.bytes += bytes;
         state.events += request.len();
         state.waiting.push_back(Waiting { request, answer });
-        if state.is_due(&self.bounds) {
-            self.changed.notify_one();
-        }
+        self.tell(state);
         Ok(receiver)
     }
 
@@ -120,7 +118,14 @@ impl Queue {
     pub(crate) fn finish(&self) {
         let mut state = self.state();
         state.chunks_in_flight -= 1;
-        if state.is_due(&self.bounds) {
+        self.tell(state);
+    }
+
+    /// Wakes the appender if a chunk is due; not before it can have the queue, or it would sleep again at once.
+    fn tell(&self, state: MutexGuard<'_, State>) {
+        let is_due = state.is_due(&self.bounds);
+        drop(state);
+        if is_due {
             self.changed.notify_one();
         }
     }

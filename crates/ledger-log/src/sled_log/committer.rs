@@ -53,13 +53,19 @@ impl Committer {
         match &self.failed {
             Some(reason) => refuse(answers.into_iter().map(|(to, _)| to), reason),
             None => {
+                // Whoever is answered finds the new head. Those who follow it are woken later: they would take a processor
+                // from those who wait.
                 if let Some(chunk) = &chunk {
-                    self.shared.head.send_replace(chunk.head());
+                    self.shared.head.send_if_modified(|head| {
+                        *head = chunk.head();
+                        false
+                    });
                 }
                 for (to, answer) in answers {
                     // A sender that does not wait any more needs no answer.
                     let _ = to.send(answer);
                 }
+                self.shared.head.send_if_modified(|_| chunk.is_some());
             }
         }
         self.shared.queue.finish();

@@ -12,7 +12,7 @@ use super::SledLogOptions;
 use super::disk::SledDisk;
 use super::guard::guarded;
 use super::journal::{self, Journal};
-use super::{clean_end, read, witness};
+use super::{clean_end, read, store, witness};
 use crate::cold::Catalog;
 use crate::event_log::{BoxError, ChainHash, Head, LogError};
 use crate::identity::LogIdentity;
@@ -53,6 +53,7 @@ pub(super) fn open(options: &SledLogOptions) -> Result<Opened, LogError> {
     let (db, chunks, meta) = open_trees(options).map_err(LogError::Open)?;
     let identity = read_or_make_identity(&meta, &chunks, &cold)?;
     discard_torn_tail(&chunks)?;
+    store::put_fence(&chunks).map_err(LogError::Open)?;
     let next_generation = journal::replay(&options.dir, &chunks, &identity, end_of_sled(&chunks)?)?;
     let (head, recorded_at) = find_head(&chunks, &identity, &cold)?;
     see_that_the_tiers_meet(&chunks, head, &cold)?;
@@ -277,6 +278,6 @@ fn see_that_it_is_no_shorter(dir: &Path, head: Head) -> Result<(), LogError> {
 }
 
 fn last_chunk(chunks: &Tree) -> Result<Option<Position>, LogError> {
-    let key = guarded(|| chunks.last()).and_then(|last| Ok(last?)).map_err(LogError::Open)?;
+    let key = guarded(|| chunks.get_lt(store::FENCE.to_bytes())).and_then(|last| Ok(last?)).map_err(LogError::Open)?;
     key.map(|(key, _)| Ok(read::part_key(Position::START, &key)?.first)).transpose()
 }

@@ -19,7 +19,7 @@ pub const DEFAULT_QUEUE_MAX_REQUESTS: usize = 4096;
 pub const DEFAULT_QUEUE_MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// How large each of the journal's two files may grow by default.
-pub const DEFAULT_JOURNAL_FILE_MAX_BYTES: u64 = 32 * 1024 * 1024;
+pub const DEFAULT_JOURNAL_FILE_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// How many events of waiting requests are put into one chunk by default. Larger chunks are no smaller
 /// per event, and make each wait for more.

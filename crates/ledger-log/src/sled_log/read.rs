@@ -4,6 +4,7 @@ use ledger_event::Position;
 use sled::{IVec, Tree};
 
 use super::guard::guarded;
+use super::store;
 use crate::chunk_codec::EncodedChunk;
 use crate::event_log::{BoxError, Chunk, LogError};
 use crate::parts::{self, PartKey};
@@ -44,7 +45,7 @@ pub(super) fn chunk_at(chunks: &Tree, position: Position, head: Position) -> Res
     let failed = |source: BoxError| LogError::Read { position, source };
     let next = guarded(|| chunks.get_gt(PartKey::greatest_of(chunk.first))).map_err(failed)?;
     let next = next.map_err(|error| failed(error.into()))?.map(|(key, _)| part_key(position, &key)).transpose()?;
-    match next {
+    match next.filter(|key| *key < store::FENCE) {
         Some(key) if key.first == last.next() => Ok(chunk),
         Some(key) => damaged(format!("it ends at {last}, and the next chunk begins at {}", key.first)),
         None => damaged(format!("it ends at {last}, and no chunk follows")),

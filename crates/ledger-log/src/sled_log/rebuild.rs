@@ -33,6 +33,7 @@ impl HotWriter {
         std::fs::create_dir_all(dir).map_err(|error| LogError::Open(error.into()))?;
         let (db, chunks, meta) = open::open_trees(&SledLogOptions::at(dir)).map_err(LogError::Open)?;
         open::write_identity(&meta, identity).map_err(LogError::Open)?;
+        store::put_fence(&chunks).map_err(LogError::Open)?;
         let file = File::open(dir.join("db")).map_err(|error| LogError::Open(error.into()))?;
         Ok(Self { dir: dir.to_owned(), db, chunks, file, unsynced: 0 })
     }
@@ -155,5 +156,6 @@ fn first_from(chunks: &Tree, first: Position) -> Result<Option<Position>, LogErr
     let failed = |source: BoxError| LogError::Read { position: first, source };
     let found = guarded(|| chunks.get_gt(parts::PartKey::greatest_of(first))).map_err(failed)?;
     let found = found.map_err(|error| failed(error.into()))?;
-    Ok(found.and_then(|(key, _)| parts::PartKey::of_bytes(&key)).map(|key| key.first))
+    let found = found.and_then(|(key, _)| parts::PartKey::of_bytes(&key));
+    Ok(found.filter(|key| *key < store::FENCE).map(|key| key.first))
 }

@@ -6,7 +6,7 @@
 use ledger_event::Position;
 use sled::Tree;
 
-use super::{Shared, guard, read};
+use super::{Shared, guard, read, store};
 use crate::chunk_codec::EncodedChunk;
 use crate::event_log::{BoxError, Chunk, LogError};
 
@@ -52,6 +52,7 @@ impl Shared {
 
 pub(super) fn oldest_in(chunks: &Tree) -> Result<Option<Position>, LogError> {
     let failed = |source: BoxError| LogError::Read { position: Position::START, source };
-    let first = guard::guarded(|| chunks.first()).and_then(|first| Ok(first?)).map_err(failed)?;
+    let first = guard::guarded(|| chunks.range(..store::FENCE.to_bytes()).next()).map_err(failed)?;
+    let first = first.transpose().map_err(|error| failed(error.into()))?;
     first.map(|(key, _)| Ok(read::part_key(Position::START, &key)?.first)).transpose()
 }

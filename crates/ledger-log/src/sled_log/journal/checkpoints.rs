@@ -1,75 +1,54 @@
 //! Making sled durable, beside the appends.
 
 use std::fs::File;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::event_log::BoxError;
 use crate::sled_log::guard::guarded;
 
-/// Makes sled durable in a thread of its own, one time after the other. The thread ends with the value.
+/// Makes sled durable, one time after the other, each in a thread of its own. None runs any more when it was dropped.
+///
+/// One thread for all would hold memory: what sled lets go of in a thread, a buffer of 8 MiB each time, is freed when the
+/// thread has let go of dozens, or ends.
 pub(super) struct Checkpoints {
-    /// None while the value is dropped.
-    ask: Option<SyncSender<()>>,
-    done: Receiver<Result<(), BoxError>>,
-    is_running: bool,
-    thread: Option<JoinHandle<()>>,
+    db: sled::Db,
+    file: Arc<File>,
+    running: Option<JoinHandle<Result<(), BoxError>>>,
 }
 
 impl Checkpoints {
-    pub(super) fn start(db: sled::Db, file: File) -> Result<Self, BoxError> {
-        let (ask, asked) = sync_channel(1);
-        let (tell, done) = sync_channel(1);
-        let thread = std::thread::Builder::new().name("log-checkpoints".to_owned());
-        let thread = thread.spawn(move || {
-            while let Ok(()) = asked.recv() {
-                let made = guarded(|| make_durable(&db, &file)).flatten();
-                if tell.send(made).is_err() {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { ask: Some(ask), done, is_running: false, thread: Some(thread) })
+    pub(super) fn new(db: sled::Db, file: File) -> Self {
+        Self { db, file: Arc::new(file), running: None }
     }
 
     /// Begins one; none is running.
     pub(super) fn begin(&mut self) -> Result<(), BoxError> {
-        self.ask.as_ref().ok_or_else(ended)?.send(()).map_err(|_| ended())?;
-        self.is_running = true;
+        let (db, file) = (self.db.clone(), Arc::clone(&self.file));
+        let thread = std::thread::Builder::new().name("log-checkpoint".to_owned());
+        self.running = Some(thread.spawn(move || guarded(|| make_durable(&db, &file)).flatten())?);
         Ok(())
     }
 
     /// Waits for the one that is running, if one is.
     pub(super) fn finish(&mut self) -> Result<(), BoxError> {
-        if !std::mem::take(&mut self.is_running) {
-            return Ok(());
-        }
-        self.done.recv().map_err(|_| ended())?
+        let Some(thread) = self.running.take() else { return Ok(()) };
+        thread.join().unwrap_or_else(|_| Err("the thread that makes sled durable ended early".into()))
     }
 
-    /// Sees that the one that is running has not failed.
+    /// Sees that none has failed so far.
     pub(super) fn see_that_none_failed(&mut self) -> Result<(), BoxError> {
-        if !self.is_running {
-            return Ok(());
-        }
-        match self.done.try_recv() {
-            Err(TryRecvError::Empty) => Ok(()),
-            Err(TryRecvError::Disconnected) => Err(ended()),
-            Ok(made) => {
-                self.is_running = false;
-                made
-            }
+        match self.running.as_ref().is_some_and(JoinHandle::is_finished) {
+            true => self.finish(),
+            false => Ok(()),
         }
     }
 }
 
 impl Drop for Checkpoints {
     fn drop(&mut self) {
-        self.ask = None;
-        if let Some(thread) = self.thread.take() {
-            // It catches what panics in it. When it has ended, nothing of ours holds sled open.
-            let _ = thread.join();
-        }
+        // When it has ended, nothing of ours holds sled open; what it failed of nobody waits for any more.
+        let _ = self.finish();
     }
 }
 
@@ -79,8 +58,4 @@ pub(in crate::sled_log) fn make_durable(db: &sled::Db, file: &File) -> Result<()
     db.flush()?;
     file.sync_data()?;
     Ok(())
-}
-
-fn ended() -> BoxError {
-    "the thread that makes sled durable has ended".into()
 }

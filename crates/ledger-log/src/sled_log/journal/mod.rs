@@ -32,6 +32,10 @@ pub(super) use self::replay::{replay, whole_chunks};
 /// A file that is too short for a frame grows by at least so much at a time.
 const GROW_BYTES: u64 = 1024 * 1024;
 
+/// What a file grows by is written in pieces of this: the system keeps each in memory as one, and counts all of it as
+/// written with the first byte that changes in it.
+const GROW_PIECE_BYTES: usize = 16 * 1024;
+
 /// How much memory is kept from one chunk to the next.
 const FRAME_KEPT_BYTES: usize = 4 * 1024 * 1024;
 
@@ -66,7 +70,7 @@ impl Journal {
     ) -> Result<Self, BoxError> {
         let [first, second] = paths(dir);
         let files = [JournalFile::open(&first)?, JournalFile::open(&second)?];
-        let checkpoints = Checkpoints::start(db.clone(), File::open(dir.join("db"))?)?;
+        let checkpoints = Checkpoints::new(db.clone(), File::open(dir.join("db"))?);
         Ok(Self { files, identity, active: 0, generation, file_max_bytes, checkpoints, frame: Vec::new() })
     }
 
@@ -81,7 +85,7 @@ impl Journal {
         }
         self.frame.clear();
         header.write(bytes, &mut self.frame);
-        self.files[self.active].append(&mut self.frame)?;
+        self.files[self.active].append(&self.frame)?;
         // A rare large chunk does not hold its memory for ever.
         self.frame.shrink_to(FRAME_KEPT_BYTES);
         Ok(())
@@ -118,16 +122,23 @@ impl JournalFile {
         Ok(Self { file, end: 0, length })
     }
 
-    /// Writes a frame behind the last one, and zeros behind it when the file must grow.
-    fn append(&mut self, frame: &mut Vec<u8>) -> io::Result<()> {
-        let (start, end) = (self.end, self.end + frame.len() as u64);
-        if end > self.length {
-            let grown = end.max(self.length + GROW_BYTES);
-            frame.resize(usize::try_from(grown - start).expect("a frame is held in memory"), 0);
-            self.length = grown;
+    /// Writes a frame behind the last one. Where the file must grow there are zeros first.
+    fn append(&mut self, frame: &[u8]) -> io::Result<()> {
+        let end = self.end + frame.len() as u64;
+        while self.length < end {
+            self.grow()?;
         }
-        self.file.write_all_at(frame, start)?;
+        self.file.write_all_at(frame, self.end)?;
         self.end = end;
+        Ok(())
+    }
+
+    /// Writes zeros at its end.
+    fn grow(&mut self) -> io::Result<()> {
+        for _ in 0..GROW_BYTES / GROW_PIECE_BYTES as u64 {
+            self.file.write_all_at(&[0; GROW_PIECE_BYTES], self.length)?;
+            self.length += GROW_PIECE_BYTES as u64;
+        }
         Ok(())
     }
 }

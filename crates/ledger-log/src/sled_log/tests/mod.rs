@@ -3,6 +3,7 @@
 mod crashing;
 mod damage;
 mod failing;
+mod fence;
 mod journal;
 mod queueing;
 mod sealing;
