@@ -112,6 +112,7 @@ async fn lines_without_ids_get_the_same_ones_at_every_run_and_by_every_way() {
     assert!(first.stderr.starts_with("appended 80 events, 0 duplicates"), "{}", first.stderr);
     let second = through(&spaced).run().expect_code(0);
     assert!(second.stderr.starts_with("appended 0 events, 80 duplicates"), "{}", second.stderr);
+    client.wait_for(80);
     let page = client.history("workspace_id=ws_1").await.json();
     assert_eq!(page["total"], 20);
     server.terminate().await;

@@ -98,7 +98,7 @@ pub(crate) struct ServeSettings {
     pub(crate) archive: PathBuf,
 
     /// Memory for the views: pages that were read, and changes that are not written yet, in bytes: 1048576 to 68719476736
-    #[arg(long, env = "HOOKLEDGER_VIEWS_CACHE_BYTES", value_name = "BYTES", default_value_t = 128 * MIB,
+    #[arg(long, env = "HOOKLEDGER_VIEWS_CACHE_BYTES", value_name = "BYTES", default_value_t = 256 * MIB,
         value_parser = within::<u64>(MIB..=64 * GIB))]
     pub(crate) views_cache_bytes: u64,
 

@@ -14,7 +14,7 @@ use crate::probe;
 use crate::progress::Progress;
 
 /// How the tools open views.
-const VIEWS: ViewsOptions = ViewsOptions { cache_bytes: 128 * 1024 * 1024 };
+const VIEWS: ViewsOptions = ViewsOptions { cache_bytes: 256 * 1024 * 1024 };
 
 /// A folder that a tool has for itself.
 pub(crate) struct Tool {

@@ -32,6 +32,11 @@ impl Client {
         Self { appended: Arc::clone(appended), ..self }
     }
 
+    /// Its reads wait for what another program has appended, too.
+    pub(crate) fn wait_for(&self, position: u64) {
+        self.appended.fetch_max(position, Ordering::SeqCst);
+    }
+
     /// A bare request with the token.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use anyhow::{Context, anyhow, bail};
 use ledger_event::{ErrorChain, Position};
@@ -107,9 +108,14 @@ fn open_parts(
     options: SledLogOptions,
     views_options: ViewsOptions,
 ) -> anyhow::Result<(Arc<SledLog>, ReadModel, Projector)> {
-    probe::see_after_unclean_end(data_dir)?;
-    let log = Arc::new(SledLog::open(options)?);
-    let views = open_views(&data_dir.views(), views_options)?;
+    // Side by side: each of them waits for the disk.
+    let (log, views) = thread::scope(|scope| {
+        let views = scope.spawn(|| open_views(&data_dir.views(), views_options));
+        let log = probe::see_after_unclean_end(data_dir).and_then(|()| Ok(SledLog::open(options)?));
+        (log, views.join())
+    });
+    let log = Arc::new(log?);
+    let views = views.map_err(|_| anyhow!("opening the views panicked"))??;
     let projector = Projector::new(log.clone(), views.writer)?;
     Ok((log, views.reader, projector))
 }
