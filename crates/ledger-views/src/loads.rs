@@ -14,8 +14,8 @@ use crate::base::{Base, Page, Root};
 use crate::error::{ViewsError, guarded};
 use crate::pages::PageId;
 
-/// How many pages are worth a thread: a block of states and one of payloads, which lie side by side.
-const PAGES_PER_THREAD: usize = 2;
+/// How many pages are worth a thread: three blocks of states and of payloads, which lie side by side.
+const PAGES_PER_THREAD: usize = 6;
 
 /// How many threads load the pages of one answer at most.
 const THREADS_MAX: usize = 4;
@@ -66,8 +66,7 @@ impl Loads {
         let load = |part: &[PageId]| -> Result<Vec<(PageId, Option<Page>)>, ViewsError> {
             guarded(|| part.iter().map(|id| Ok((id.clone(), base.load(id, &root.versions)?))).collect())
         };
-        let each = missing.len().div_ceil(THREADS_MAX).next_multiple_of(PAGES_PER_THREAD);
-        let mut parts = missing.chunks(each.max(PAGES_PER_THREAD));
+        let mut parts = missing.chunks(missing.len().div_ceil(THREADS_MAX).max(PAGES_PER_THREAD));
         let own = parts.next().unwrap_or_default();
         let pages = thread::scope(|scope| {
             let spawn = |part| Builder::new().name("views-reader".to_owned()).spawn_scoped(scope, move || load(part));
