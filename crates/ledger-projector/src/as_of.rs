@@ -10,6 +10,7 @@ use ledger_views::{Checkpoint, Stats, SubscriptionKey, Views};
 
 use crate::project::project;
 use crate::projector::ProjectorError;
+use crate::read_ahead::Decoded;
 
 /// Events of one commit: nobody reads meanwhile, and larger commits write each leaf of a list less often.
 const COMMIT_MAX_EVENTS: u64 = 4096;
@@ -32,12 +33,11 @@ pub fn stats_as_of(
     let mut checkpoint = Checkpoint::default();
     let (mut reached, mut uncommitted) = (Position::START, 0);
     while reached < end {
-        let next = reached.next();
-        let chunk = log.chunk_at(next)?.ok_or(ProjectorError::Gap { position: next })?;
-        checkpoint.chunk_hash = chunk.hash.0;
-        for (number, stored) in (chunk.first.get()..=end.get()).zip(chunk.events) {
-            let position = Position::new(number);
-            let event = stored.into_event().map_err(|source| ProjectorError::Event { position, source })?;
+        let mut chunk = Decoded::read(log, reached.next())?;
+        checkpoint.chunk_hash = chunk.hash;
+        while chunk.next <= end
+            && let Some((position, event, _)) = chunk.take()
+        {
             reached = position;
             if event.subscription_id != subscription.subscription_id || event.workspace_id != subscription.workspace_id
             {
