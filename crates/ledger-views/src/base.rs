@@ -113,11 +113,6 @@ impl Base {
         self.cache.capacity()
     }
 
-    /// Whether a page is cached.
-    pub(crate) fn has_cached(&self, id: &PageId) -> bool {
-        self.cache.contains_key(id)
-    }
-
     /// Reads a page from the disk, or from what the system keeps of it.
     pub(crate) fn load(&self, id: &PageId, versions: &Versions) -> Result<Option<Page>, ViewsError> {
         let bytes = self.pages.read(id, versions)?;
@@ -192,24 +187,21 @@ impl Reading<'_> {
     }
 
     pub(crate) fn record(&self, place: Place) -> Result<Option<DeliveryRecord>, ViewsError> {
-        let id = PageId::states_of(place);
-        let Some(block) = self.block(&id)? else { return Ok(None) };
-        decode_row(&id, block.get(place.slot()))
+        let Some(block) = self.block(&PageId::states_of(place))? else { return Ok(None) };
+        decode_row(place, block.get(place.slot()))
     }
 
-    /// What is shown of the delivery at a place; the ids of its events, of which nothing is shown, are not copied.
+    /// What is shown of the delivery at a place.
     pub(crate) fn shown(
         &self,
         place: Place,
         subscription_id: SubscriptionId,
         payload: Result<Option<JsonText>, ViewsError>,
     ) -> Result<Option<DeliveryRow>, ViewsError> {
-        let id = PageId::states_of(place);
         // Before anything is given up: both may be missing, and are loaded together then.
-        let block = self.block(&id);
+        let block = self.block(&PageId::states_of(place));
         let (Some(block), payload) = (block?, payload?) else { return Ok(None) };
-        let record: Option<DeliveryRecord<&str>> = decode_row(&id, block.get(place.slot()))?;
-        Ok(record.and_then(|record| record.into_row(subscription_id, payload)))
+        shown_row(place, block.get(place.slot()), subscription_id, payload)
     }
 
     pub(crate) fn payload(&self, place: Place) -> Result<Option<JsonText>, ViewsError> {
@@ -269,23 +261,34 @@ fn whole<T>(key: &[u8], page: Option<T>) -> Result<Arc<T>, ViewsError> {
 fn decode_page(id: &PageId, bytes: Vec<u8>) -> Result<Page, ViewsError> {
     let key = id.key();
     Ok(match id {
-        PageId::Scope(_) => Page::Scope(decode(&key, &bytes).map(Arc::new)?),
+        PageId::Scope(_) => Page::Scope(decode(|| key, &bytes).map(Arc::new)?),
         PageId::States { .. } | PageId::Payloads { .. } => Page::Rows(whole(&key, Block::decode(bytes))?),
         PageId::LargePayload(_) => {
             let text = String::from_utf8(bytes).map_err(|_| ViewsError::damaged(&key))?;
             Page::LargePayload(text.into())
         }
         PageId::Node(_) => Page::Node(whole(&key, Node::decode(&bytes))?),
-        PageId::Day { .. } => Page::Day(decode(&key, &bytes).map(Arc::new)?),
+        PageId::Day { .. } => Page::Day(decode(|| key, &bytes).map(Arc::new)?),
         PageId::Bucket { .. } => Page::Bucket(whole(&key, Bucket::decode(&bytes))?),
         PageId::Filter { .. } => Page::Filter(whole(&key, Filter::decode(&bytes))?),
     })
 }
 
-/// The delivery that a row of a block is; `None` for a row of no bytes.
+/// What is shown of the delivery at a place, by its row; the ids of its events, of which nothing is shown, are not copied.
+pub(crate) fn shown_row(
+    place: Place,
+    row: &[u8],
+    subscription_id: SubscriptionId,
+    payload: Option<JsonText>,
+) -> Result<Option<DeliveryRow>, ViewsError> {
+    let record: Option<DeliveryRecord<&str>> = decode_row(place, row)?;
+    Ok(record.and_then(|record| record.into_row(subscription_id, payload)))
+}
+
+/// The delivery at a place, by its row; `None` for a row of no bytes.
 pub(crate) fn decode_row<'a, I: Deserialize<'a>>(
-    id: &PageId,
+    place: Place,
     row: &'a [u8],
 ) -> Result<Option<DeliveryRecord<I>>, ViewsError> {
-    if row.is_empty() { Ok(None) } else { decode(&id.key(), row).map(Some) }
+    if row.is_empty() { Ok(None) } else { decode(|| PageId::states_of(place).key(), row).map(Some) }
 }

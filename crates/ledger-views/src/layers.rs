@@ -17,7 +17,7 @@ use std::sync::{Arc, PoisonError, RwLock, TryLockError};
 use ledger_event::{JsonText, SubscriptionId};
 use tokio::sync::watch;
 
-use crate::base::{Base, Misses, Page, Reading, Root, decode_row};
+use crate::base::{Base, Misses, Page, Reading, Root, decode_row, shown_row};
 use crate::checkpoint::Checkpoint;
 use crate::error::{ViewsError, guarded};
 use crate::generations::Generation;
@@ -81,10 +81,9 @@ impl Shared {
                 Err(ViewsError::NotCached) => {}
                 answer => return answer,
             }
-            let root = Arc::clone(&layers.root);
             drop(layers);
             if let Err(error) = loads.load(&self.base)
-                && Arc::ptr_eq(&root, &self.root())
+                && loads.are_of(&self.root())
             {
                 return Err(error);
             }
@@ -198,7 +197,7 @@ impl Commit<'_> {
 
     pub(crate) fn record(&self, place: Place) -> Result<Option<DeliveryRecord>, ViewsError> {
         match self.layers.find(|overlay| overlay.records.get(&place)) {
-            Some(row) => decode_row(&PageId::states_of(place), row),
+            Some(row) => decode_row(place, row),
             None => self.pages.record(place),
         }
     }
@@ -211,11 +210,7 @@ impl Commit<'_> {
     ) -> Result<Option<DeliveryRow>, ViewsError> {
         let payload = self.payload(place);
         match self.layers.find(|overlay| overlay.records.get(&place)) {
-            Some(row) => {
-                let payload = payload?;
-                let record: Option<DeliveryRecord<&str>> = decode_row(&PageId::states_of(place), row)?;
-                Ok(record.and_then(|record| record.into_row(subscription_id, payload)))
-            }
+            Some(row) => shown_row(place, row, subscription_id, payload?),
             None => self.pages.shown(place, subscription_id, payload),
         }
     }

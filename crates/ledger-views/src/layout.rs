@@ -19,7 +19,7 @@ pub(crate) fn open(db: &sled::Db) -> Result<sled::Tree, ViewsError> {
     }
     let tree = db.open_tree(TREE).map_err(ViewsError::Open)?;
     match tree.get(LAYOUT).map_err(ViewsError::Read)? {
-        Some(layout) => match decode(LAYOUT, &layout)? {
+        Some(layout) => match decode(|| LAYOUT.to_vec(), &layout)? {
             VERSION => Ok(tree),
             found => Err(ViewsError::Layout { found }),
         },

@@ -35,12 +35,17 @@ impl Loads {
     ///
     /// The root must not be replaced meanwhile.
     pub(crate) fn begin(&mut self, base: &Base, root: &Arc<Root>) {
-        if self.root.as_ref().is_some_and(|of| Arc::ptr_eq(of, root)) {
+        if self.are_of(root) {
             self.loaded.iter().for_each(|(id, page)| base.cache(id, page.as_ref()));
         } else {
             self.loaded.clear();
         }
         self.root = Some(Arc::clone(root));
+    }
+
+    /// Whether the pages are loaded under that root.
+    pub(crate) fn are_of(&self, root: &Arc<Root>) -> bool {
+        self.root.as_ref().is_some_and(|own| Arc::ptr_eq(own, root))
     }
 
     /// A page that was loaded; otherwise it is noted.

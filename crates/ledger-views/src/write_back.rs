@@ -176,11 +176,11 @@ impl Writing<'_> {
         rows: &BTreeMap<usize, impl AsRef<[u8]>>,
     ) -> Result<(), ViewsError> {
         let block = Arc::new(Block::merged(old, rows));
-        // The events of new deliveries go on for a while, but not for the payloads of a block that is full.
-        let is_wanted = !matches!(id, PageId::Payloads { .. }) || !block.is_full() || self.shared.base.has_cached(&id);
         if old.is_some() {
             self.remove(&id)?;
         }
+        // The events of new deliveries go on for a while, but payloads of a block that one layer filled have all come.
+        let is_wanted = old.is_some() || !block.is_full() || !matches!(id, PageId::Payloads { .. });
         let cached = is_wanted.then(|| Page::Rows(Arc::clone(&block)));
         self.put_new(id, block.as_bytes(), cached, rows.len())
     }

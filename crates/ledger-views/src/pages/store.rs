@@ -35,7 +35,7 @@ impl PageStore {
     /// What the root says.
     pub(crate) fn root<T: DeserializeOwned>(&self) -> Result<Option<T>, ViewsError> {
         let root = self.tree.get(ROOT).map_err(ViewsError::Read)?;
-        root.map(|root| decode(ROOT, &root)).transpose()
+        root.map(|root| decode(|| ROOT.to_vec(), &root)).transpose()
     }
 
     /// Replaces the root, in one step.
@@ -182,8 +182,9 @@ pub(crate) fn encode_into<T: Serialize>(bytes: &mut Vec<u8>, row: &T) {
     rmp_serde::encode::write(bytes, row).expect("rows are plain maps, text and integers");
 }
 
-pub(crate) fn decode<'a, T: Deserialize<'a>>(key: &[u8], bytes: &'a [u8]) -> Result<T, ViewsError> {
-    rmp_serde::from_slice(bytes).map_err(|source| ViewsError::Row { key: key.escape_ascii().to_string(), source })
+/// Decodes what lies under a key, which is told where it cannot be.
+pub(crate) fn decode<'a, T: Deserialize<'a>>(key: impl FnOnce() -> Vec<u8>, bytes: &'a [u8]) -> Result<T, ViewsError> {
+    rmp_serde::from_slice(bytes).map_err(|source| ViewsError::Row { key: key().escape_ascii().to_string(), source })
 }
 
 #[cfg(test)]
