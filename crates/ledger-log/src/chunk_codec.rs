@@ -100,6 +100,16 @@ impl std::fmt::Debug for EncodedChunk {
     }
 }
 
+/// The place of a chunk in the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChunkPlace {
+    pub(crate) first: Position,
+    /// How many events it has, at least one.
+    pub(crate) events: u32,
+    pub(crate) previous: ChainHash,
+    pub(crate) hash: ChainHash,
+}
+
 /// Encodes chunks, with one compression context for all of them.
 pub(crate) struct ChunkEncoder {
     compressor: zstd::bulk::Compressor<'static>,
@@ -244,6 +254,17 @@ impl EncodedChunk {
             return Ok(chunk);
         }
         Err(self.damaged("its content does not match its hash"))
+    }
+
+    /// Its place in the chain, as it says itself: neither its events nor its hash are looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`EncodedChunk::decode`].
+    pub(crate) fn place(&self) -> Result<ChunkPlace, LogError> {
+        let plain = self.unpack()?;
+        let plain = self.read(&plain)?;
+        Ok(ChunkPlace { first: self.first, events: plain.count, previous: plain.previous, hash: plain.hash })
     }
 
     /// Its bytes without the compression.

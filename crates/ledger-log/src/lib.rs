@@ -15,6 +15,7 @@
 //! - The bytes of a chunk are the same in sled, in a segment ([`SegmentWriter`]) and in an export, and
 //!   what one version wrote every later one reads.
 
+pub mod background;
 mod chain;
 mod chunk_codec;
 mod clock;

@@ -6,7 +6,6 @@
 //! them again while the live ones serve.
 
 mod as_of;
-mod background;
 mod compare;
 pub mod fold;
 mod project;

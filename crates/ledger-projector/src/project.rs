@@ -14,12 +14,6 @@ pub enum ProjectError {
     /// The views cannot be read.
     #[error(transparent)]
     Views(#[from] ViewsError),
-    /// A delivery does not stand in the lists that its state says: the views are damaged.
-    #[error("a delivery is missing from a list of the views")]
-    NotListed,
-    /// A delivery stands in a list before its state says so: the views are damaged.
-    #[error("a delivery stands in a list of the views twice")]
-    ListedTwice,
     /// The stats lack what a delivery has put in: the views are damaged.
     #[error(transparent)]
     Stats(#[from] NeverPutIn),
@@ -31,7 +25,7 @@ impl ProjectError {
     pub fn is_mended_by_rebuild(&self) -> bool {
         match self {
             Self::Views(error) => error.is_mended_by_rebuild(),
-            Self::NotListed | Self::ListedTwice | Self::Stats(_) => true,
+            Self::Stats(_) => true,
         }
     }
 }
@@ -54,7 +48,8 @@ pub(crate) fn project(
     let folded = fold_data(writer.state_mut(&opened), EventKey { occurred_at, id }, data);
     let new = Shown::of(writer, &opened, attempt);
 
-    relist(writer, checkpoint, &opened, &key, (!opened.is_new()).then_some(old.listing), new.listing)?;
+    let old_listing = (!opened.is_new()).then_some(old.listing);
+    count_waiting(&mut checkpoint.waiting_count, old_listing, new.listing)?;
     recount(writer, &opened, &old, &new)?;
     if let Some(payload) = folded.payload {
         writer.put_payload(&opened, payload);
@@ -88,33 +83,11 @@ impl Shown {
     }
 }
 
-fn relist(
-    writer: &mut ViewWriter,
-    checkpoint: &mut Checkpoint,
-    opened: &Opened,
-    key: &DeliveryKey,
-    old: Option<Listing>,
-    new: Listing,
-) -> Result<(), ProjectError> {
-    match old {
-        Some(old) if old == new => return Ok(()),
-        Some(Listing::History(from, _)) if matches!(new, Listing::History(to, _) if from == to) => {
-            return if writer.mark_in_lists(opened, key, new)? { Ok(()) } else { Err(ProjectError::NotListed) };
-        }
-        Some(old) => {
-            if !writer.take_out_of_lists(opened, key, old)? {
-                return Err(ProjectError::NotListed);
-            }
-            if matches!(old, Listing::Waiting(_)) {
-                checkpoint.waiting_count = checkpoint.waiting_count.checked_sub(1).ok_or(ProjectError::NotListed)?;
-            }
-        }
-        None => {}
-    }
-    if !writer.put_in_lists(opened, key, new)? {
-        return Err(ProjectError::ListedTwice);
-    }
-    checkpoint.waiting_count += u64::from(matches!(new, Listing::Waiting(_)));
+/// Counts the deliveries that wait for their description.
+fn count_waiting(waiting_count: &mut u64, old: Option<Listing>, new: Listing) -> Result<(), ProjectError> {
+    let waits = |listing: Listing| u64::from(matches!(listing, Listing::Waiting(_)));
+    let others = waiting_count.checked_sub(old.map_or(0, waits)).ok_or(ViewsError::Lists)?;
+    *waiting_count = others + waits(new);
     Ok(())
 }
 

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use ledger_event::{Event, Position};
-use ledger_log::{Chunk, EventLog};
+use ledger_log::{Chunk, EventLog, background};
 
-use crate::background;
 use crate::projector::ProjectorError;
 
 /// Views that are further behind have the log read for them: it takes about as long as the folding.

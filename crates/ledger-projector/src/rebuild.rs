@@ -9,11 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ledger_event::{ErrorChain, Position, Timestamp};
-use ledger_log::EventLog;
+use ledger_log::{EventLog, background};
 use ledger_views::{ReadModel, Views, ViewsOptions};
 use tokio::sync::{oneshot, watch};
 
-use crate::background;
 use crate::projector::{Projector, ProjectorError};
 use crate::run::Succession;
 

@@ -10,13 +10,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ledger_event::ErrorChain;
-use ledger_log::Head;
+use ledger_log::{Head, background};
 use ledger_views::ReadModel;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 
-use crate::background;
 use crate::projector::{Projector, ProjectorError};
 
 /// How long events gather before they are folded, when nobody waits for them.

@@ -46,6 +46,9 @@ pub enum ViewsError {
         /// Why.
         source: rmp_serde::decode::Error,
     },
+    /// A delivery does not stand in the lists as its row says.
+    #[error("a delivery does not stand in the lists of the views as its row says")]
+    Lists,
     /// A row is missing or is not what another one says.
     #[error("the row {key} of the views is damaged")]
     Damaged {
@@ -69,6 +72,7 @@ impl ViewsError {
             | Self::Current
             | Self::Layout { .. }
             | Self::Row { .. }
+            | Self::Lists
             | Self::Damaged { .. }
             | Self::Write(_) => true,
             Self::Files(_) | Self::NotCached => false,

@@ -47,6 +47,7 @@ mod pages;
 mod pending_nodes;
 mod place;
 mod read_model;
+mod relisting;
 mod row;
 mod rows;
 mod scope;

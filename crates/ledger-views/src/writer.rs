@@ -16,16 +16,15 @@ use crate::day::quarter_of;
 use crate::error::ViewsError;
 use crate::index::HashKey;
 use crate::layers::Shared;
-use crate::list::keys::{Key, name};
+use crate::list::keys::name;
 use crate::list::marks::Marks;
-use crate::list::tree::ListRoot;
 use crate::listing::Listing;
 use crate::names::{DeliveryKey, ScopeName, SubscriptionKey};
 use crate::overlay::{Overlay, QuarterId};
-use crate::pages::{ListKind, PageId, encode_into};
-use crate::pending_nodes::PendingNodes;
+use crate::pages::{PageId, encode_into};
 use crate::place::Place;
 use crate::read_model::ReadModel;
+use crate::relisting::{Relisting, ScopeSlots};
 use crate::rows::DeliveryRecord;
 use crate::scope::Scope;
 use crate::state::DeliveryState;
@@ -40,7 +39,7 @@ pub struct ViewWriter {
     /// What is not committed yet, but for what is at hand.
     changes: Overlay,
     /// The deliveries at hand.
-    records: Vec<(Place, DeliveryRecord)>,
+    records: Vec<AtHand>,
     record_slots: FxHashMap<Place, usize>,
     scopes: Vec<(ScopeName, Scope)>,
     workspaces: HashMap<WorkspaceId, usize>,
@@ -52,13 +51,22 @@ pub struct ViewWriter {
     leftovers: Leftovers,
 }
 
+/// What is known of a delivery at hand.
+#[derive(Debug)]
+struct AtHand {
+    place: Place,
+    record: DeliveryRecord,
+    scopes: ScopeSlots,
+    /// Where it stood in lists when it was taken at hand; a new one stood in none.
+    listed: Option<Listing>,
+}
+
 /// A delivery at hand, within one commit.
 #[derive(Clone, Copy, Debug)]
 pub struct Opened {
     place: Place,
     record: usize,
-    workspace: usize,
-    subscription: usize,
+    scopes: ScopeSlots,
     is_new: bool,
 }
 
@@ -103,13 +111,14 @@ impl ViewWriter {
     pub fn open(&mut self, key: &DeliveryKey, first_position: Position) -> Result<Opened, ViewsError> {
         let workspace = self.workspace(&key.subscription.workspace_id)?;
         let subscription = self.subscription(&key.subscription)?;
+        let scopes = ScopeSlots { workspace, subscription };
         let number = self.scopes[subscription].1.number;
         let mut hash = self.hash_key.hash(key);
         while let Some(place) = self.place(hash)? {
             if place.subscription == number {
-                let record = self.record(place)?;
-                if self.records[record].1.delivery_id == key.delivery_id {
-                    return Ok(Opened { place, record, workspace, subscription, is_new: false });
+                let record = self.record(place, scopes)?;
+                if self.records[record].record.delivery_id == key.delivery_id {
+                    return Ok(Opened { place, record, scopes, is_new: false });
                 }
             }
             hash = hash.wrapping_add(1);
@@ -118,9 +127,10 @@ impl ViewWriter {
         let place = Place { subscription: number, number: *deliveries };
         *deliveries += 1;
         let state = DeliveryState::new(first_position);
-        let record = self.take_at_hand(place, DeliveryRecord { delivery_id: key.delivery_id.clone(), state });
+        let record = DeliveryRecord { delivery_id: key.delivery_id.clone(), state };
+        let record = self.take_at_hand(AtHand { place, record, scopes, listed: None });
         self.changes.places.insert(hash, place);
-        Ok(Opened { place, record, workspace, subscription, is_new: true })
+        Ok(Opened { place, record, scopes, is_new: true })
     }
 
     /// What is kept of a delivery.
@@ -130,7 +140,7 @@ impl ViewWriter {
     /// When it was opened before the last commit.
     #[must_use]
     pub fn state(&self, opened: &Opened) -> &DeliveryState {
-        &self.records[opened.record].1.state
+        &self.records[opened.record].record.state
     }
 
     /// The same, to be changed.
@@ -139,7 +149,7 @@ impl ViewWriter {
     ///
     /// When it was opened before the last commit.
     pub fn state_mut(&mut self, opened: &Opened) -> &mut DeliveryState {
-        &mut self.records[opened.record].1.state
+        &mut self.records[opened.record].record.state
     }
 
     /// Where a delivery stands in lists, by its state.
@@ -148,14 +158,8 @@ impl ViewWriter {
     ///
     /// When it was opened before the last commit.
     pub fn listing(&mut self, opened: &Opened) -> Listing {
-        let state = &self.records[opened.record].1.state;
-        match &state.description {
-            None => Listing::Waiting(state.first_position),
-            Some(description) => {
-                let event_type = self.scopes[opened.workspace].1.number_of(&description.event_type);
-                Listing::History(description.created_at, Marks::of(state, event_type))
-            }
-        }
+        let workspace = &mut self.scopes[opened.scopes.workspace].1;
+        listing_of(&self.records[opened.record].record.state, workspace)
     }
 
     /// Puts the payload of a delivery, or takes it away.
@@ -173,8 +177,8 @@ impl ViewWriter {
         opened: &Opened,
         mut change: impl FnMut(&mut Stats) -> Result<(), E>,
     ) -> Result<(), E> {
-        change(&mut self.scopes[opened.workspace].1.stats)?;
-        change(&mut self.scopes[opened.subscription].1.stats)
+        change(&mut self.scopes[opened.scopes.workspace].1.stats)?;
+        change(&mut self.scopes[opened.scopes.subscription].1.stats)
     }
 
     /// Changes the figures of the quarter of an hour of a moment, of a delivery's workspace and of its subscription.
@@ -188,7 +192,7 @@ impl ViewWriter {
         at: Timestamp,
         mut change: impl FnMut(&mut Quarter) -> Result<(), E>,
     ) -> Result<(), E> {
-        for slot in [opened.workspace, opened.subscription] {
+        for slot in [opened.scopes.workspace, opened.scopes.subscription] {
             let id = QuarterId { scope: self.scopes[slot].1.number, quarter: quarter_of(at) };
             if !self.changes.quarters.contains_key(&id) {
                 let quarter = self.shared.read(|commit| commit.quarter(id))?.unwrap_or_default();
@@ -197,64 +201,6 @@ impl ViewWriter {
             change(Arc::make_mut(self.changes.quarters.get_mut(&id).expect("it was just put there")))?;
         }
         Ok(())
-    }
-
-    /// Puts a delivery into the lists; `false` when it stands in one of them already. O(log n) of their n entries.
-    ///
-    /// # Errors
-    ///
-    /// When a list cannot be read.
-    pub fn put_in_lists(&mut self, opened: &Opened, key: &DeliveryKey, listing: Listing) -> Result<bool, ViewsError> {
-        let place = opened.place;
-        self.in_lists(opened, key, listing, |root, nodes, key| root.insert(nodes, key, place, listing.marks()))
-    }
-
-    /// Takes a delivery out of the lists; `false` when it is missing from one of them. O(log n) of their n entries.
-    ///
-    /// # Errors
-    ///
-    /// When a list cannot be read.
-    pub fn take_out_of_lists(
-        &mut self,
-        opened: &Opened,
-        key: &DeliveryKey,
-        listing: Listing,
-    ) -> Result<bool, ViewsError> {
-        self.in_lists(opened, key, listing, |root, nodes, key| root.remove(nodes, key))
-    }
-
-    /// Gives a delivery the marks of a listing that is at the same place; `false` when it is missing from a list. O(log n)
-    /// of their n entries.
-    ///
-    /// # Errors
-    ///
-    /// When a list cannot be read.
-    pub fn mark_in_lists(&mut self, opened: &Opened, key: &DeliveryKey, listing: Listing) -> Result<bool, ViewsError> {
-        self.in_lists(opened, key, listing, |root, nodes, key| root.mark(nodes, key, listing.marks()))
-    }
-
-    fn in_lists(
-        &mut self,
-        opened: &Opened,
-        key: &DeliveryKey,
-        listing: Listing,
-        change: impl Fn(&mut ListRoot, &mut PendingNodes<'_>, Key<'_>) -> Result<bool, ViewsError>,
-    ) -> Result<bool, ViewsError> {
-        let name = name(key.delivery_id.as_str(), key.subscription.subscription_id.as_str());
-        let key = Key { order: listing.order(), name: &name };
-        let list = listing.kind();
-        let slots: &[usize] = match list {
-            ListKind::Waiting => &[opened.workspace],
-            ListKind::History => &[opened.workspace, opened.subscription],
-        };
-        let mut is_done = true;
-        for slot in slots {
-            let scope = &mut self.scopes[*slot].1;
-            let mut nodes =
-                PendingNodes { shared: &self.shared, scope: scope.number, list, changed: &mut self.changes.nodes };
-            is_done &= change(scope.list_mut(list), &mut nodes, key)?;
-        }
-        Ok(is_done)
     }
 
     fn workspace(&mut self, id: &WorkspaceId) -> Result<usize, ViewsError> {
@@ -294,20 +240,38 @@ impl ViewWriter {
         }
     }
 
-    /// Takes the record at a place at hand.
-    fn record(&mut self, place: Place) -> Result<usize, ViewsError> {
+    /// Takes the record at a place at hand, a delivery of those scopes.
+    fn record(&mut self, place: Place, scopes: ScopeSlots) -> Result<usize, ViewsError> {
         if let Some(slot) = self.record_slots.get(&place) {
             return Ok(*slot);
         }
         let record = self.shared.read(|commit| commit.record(place))?;
         let damaged = || ViewsError::damaged(&PageId::states_of(place).key());
-        Ok(self.take_at_hand(place, record.ok_or_else(damaged)?))
+        let record = record.ok_or_else(damaged)?;
+        let listed = listing_of(&record.state, &mut self.scopes[scopes.workspace].1);
+        Ok(self.take_at_hand(AtHand { place, record, scopes, listed: Some(listed) }))
     }
 
-    fn take_at_hand(&mut self, place: Place, record: DeliveryRecord) -> usize {
-        self.records.push((place, record));
-        self.record_slots.insert(place, self.records.len() - 1);
+    fn take_at_hand(&mut self, at_hand: AtHand) -> usize {
+        self.record_slots.insert(at_hand.place, self.records.len());
+        self.records.push(at_hand);
         self.records.len() - 1
+    }
+
+    /// Lets the deliveries at hand stand in lists as their states say.
+    fn relist(&mut self) -> Result<(), ViewsError> {
+        let mut relisting = Relisting::default();
+        for AtHand { place, record, scopes, listed } in &self.records {
+            let new = listing_of(&record.state, &mut self.scopes[scopes.workspace].1);
+            if *listed != Some(new) {
+                let ScopeName::Subscription(key) = &self.scopes[scopes.subscription].0 else {
+                    unreachable!("a delivery is one of a subscription")
+                };
+                let name = name(record.delivery_id.as_str(), key.subscription_id.as_str());
+                relisting.add(name, *place, *scopes, *listed, new);
+            }
+        }
+        relisting.apply(&mut self.scopes, &self.shared, &mut self.changes.nodes)
     }
 
     /// Makes all changes visible together, and durable in order: after a crash the views stand at this checkpoint or at an
@@ -315,17 +279,19 @@ impl ViewWriter {
     ///
     /// # Errors
     ///
-    /// When an earlier commit could not be written. The changes are lost then, and the writer is of no more use.
+    /// When a list cannot be read or a delivery does not stand in it, and when an earlier commit could not be written. The
+    /// changes are lost then, and the writer is of no more use.
     pub fn commit(&mut self, checkpoint: Checkpoint) -> Result<(), ViewsError> {
+        self.relist()?;
         if self.write_back.as_ref().is_some_and(WriteBack::is_finished) {
             self.finish_write_back()?;
         }
         let next = Overlay::like(&self.changes);
         let mut changes = std::mem::replace(&mut self.changes, next);
         let mut row = Vec::new();
-        changes.records.extend(self.records.drain(..).map(|(place, record)| {
-            encode_into(&mut row, &record);
-            (place, row.as_slice().into())
+        changes.records.extend(self.records.drain(..).map(|at_hand| {
+            encode_into(&mut row, &at_hand.record);
+            (at_hand.place, row.as_slice().into())
         }));
         self.record_slots.clear();
         changes.scopes = self.scopes.drain(..).map(|(name, scope)| (name, Arc::new(scope))).collect();
@@ -398,6 +364,17 @@ impl ViewWriter {
             None => self.shared.generation.remove_others(),
         }
         Ok(())
+    }
+}
+
+/// Where a delivery of that workspace stands in lists, by its state.
+fn listing_of(state: &DeliveryState, workspace: &mut Scope) -> Listing {
+    match &state.description {
+        None => Listing::Waiting(state.first_position),
+        Some(description) => {
+            let event_type = workspace.number_of(&description.event_type);
+            Listing::History(description.created_at, Marks::of(state, event_type))
+        }
     }
 }
 

@@ -67,6 +67,15 @@ impl NewSegment {
         self.writer.push(encoded)
     }
 
+    /// Adds a chunk that was read from sled, as [`SegmentWriter::push_checked`] does; returns its last position.
+    ///
+    /// # Errors
+    ///
+    /// As [`NewSegment::push`].
+    pub(crate) fn push_checked(&mut self, encoded: &EncodedChunk) -> Result<Position, LogError> {
+        self.writer.push_checked(encoded)
+    }
+
     /// How many bytes it has so far.
     #[must_use]
     pub fn written_bytes(&self) -> u64 {
@@ -75,8 +84,8 @@ impl NewSegment {
 
     /// Ends it, syncs it, reads it back, and gives it its name.
     ///
-    /// What is read back is held against the hash of what was written, and each chunk was held against its own
-    /// before: so nothing is hashed twice.
+    /// What is read back is held against the hash of what was written, and each chunk was held against its own, or
+    /// against its checksum, before.
     ///
     /// # Errors
     ///

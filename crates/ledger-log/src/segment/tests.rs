@@ -129,6 +129,21 @@ fn only_chunks_that_follow_and_match_their_hash_are_taken() {
     assert!(matches!(writer.finish(), Err(LogError::Segment { .. })), "a segment has chunks");
 }
 
+#[test]
+fn chunks_that_were_checked_make_the_same_segment_and_must_follow_too() {
+    let (log, bytes) = written();
+    let chunks = encoded_chunks(&log);
+    let header = SegmentHeader { identity: log.identity(), first: Position::new(1), previous: ChainHash::START };
+    let mut writer = SegmentWriter::new(Vec::new(), header).expect("memory takes any bytes");
+    assert!(matches!(writer.push_checked(&chunks[1]), Err(LogError::Damaged { .. })), "the first is missing");
+    for chunk in &chunks {
+        let last = writer.push_checked(chunk).expect("the chunk follows");
+        assert_eq!(last, chunk.decode().expect("it is whole").last());
+    }
+    let (output, _) = writer.finish().expect("memory takes any bytes");
+    assert_eq!(output, bytes);
+}
+
 /// A segment of many small chunks and a few large ones, so that its index has several entries, in a file.
 fn written_to_a_file() -> (MemoryLog, tempfile::NamedTempFile) {
     let log = MemoryLog::new();

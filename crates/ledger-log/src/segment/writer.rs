@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use ledger_event::Position;
 
 use super::{FrameHeader, Progress, SegmentFooter, SegmentHeader, crc, damaged, footer_bytes, header_bytes};
-use crate::chunk_codec::EncodedChunk;
+use crate::chunk_codec::{ChunkPlace, EncodedChunk};
 use crate::event_log::{ChainHash, Chunk, LogError};
 
 /// Writes chunks, in order, into a segment. The file does not exist as a segment before
@@ -42,21 +42,36 @@ impl<W: Write> SegmentWriter<W> {
     /// written. [`LogError::Segment`] when the output fails.
     pub fn push(&mut self, encoded: &EncodedChunk) -> Result<Chunk, LogError> {
         let chunk = encoded.verify(&self.header.identity)?;
-        if chunk.first != self.progress.next {
-            return Err(self.progress.damaged(format!("the next chunk begins at {}", chunk.first)));
+        let events = u32::try_from(chunk.events.len()).expect("a request is a few thousand events");
+        self.append(encoded, ChunkPlace { first: chunk.first, events, previous: chunk.previous, hash: chunk.hash })?;
+        Ok(chunk)
+    }
+
+    /// Adds a chunk whose bytes were held against a checksum when they were read: that it follows is seen, its content is
+    /// not hashed once more. Returns its last position.
+    ///
+    /// # Errors
+    ///
+    /// As [`SegmentWriter::push`].
+    pub fn push_checked(&mut self, encoded: &EncodedChunk) -> Result<Position, LogError> {
+        self.append(encoded, encoded.place()?)
+    }
+
+    fn append(&mut self, encoded: &EncodedChunk, place: ChunkPlace) -> Result<Position, LogError> {
+        if place.first != self.progress.next {
+            return Err(self.progress.damaged(format!("the next chunk begins at {}", place.first)));
         }
-        if chunk.previous != self.hash {
-            return Err(damaged(chunk.first, "it does not follow the chunk before it in the chain"));
+        if place.previous != self.hash {
+            return Err(damaged(place.first, "it does not follow the chunk before it in the chain"));
         }
         let bytes = encoded.as_bytes();
-        let events = u32::try_from(chunk.events.len()).expect("a request is a few thousand events");
-        let frame = FrameHeader::of(chunk.first, events, bytes);
+        let frame = FrameHeader::of(place.first, place.events, bytes);
         for piece in [&frame.to_bytes()[..], bytes] {
             self.output.write_all(piece).map_err(failed)?;
         }
         self.progress.advance(&frame);
-        self.hash = chunk.hash;
-        Ok(chunk)
+        self.hash = place.hash;
+        Ok(place.first.plus(u64::from(place.events) - 1))
     }
 
     /// How many bytes it has so far.

@@ -28,8 +28,9 @@ mod tail;
 mod tiers;
 mod witness;
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 
 use ledger_event::Position;
 use sled::Tree;
@@ -51,6 +52,7 @@ use self::committer::Committer;
 use self::disk::Disk;
 use self::open::Opened;
 use self::sealer::{Sealer, Unsealed};
+use crate::background;
 use crate::chunk_codec::{ChunkEncoder, EncodedChunk};
 use crate::cold::{Archive, Catalog, SealedSegment};
 use crate::event_log::{Append, AppendError, Chunk, EventLog, Head, LogError, PendingAppend};
@@ -136,10 +138,13 @@ impl SledLog {
             noted: head,
             unsealed: Unsealed { counted_to: sealed, bytes: 0 },
         };
-        let appender = Mutex::new(Some(spawn("log-appender", move || appender.run())?));
+        let not_started = |error: io::Error| LogError::Open(error.into());
+        let appending = thread::Builder::new().name("log-appender".to_owned()).spawn(move || appender.run());
+        let appender = Mutex::new(Some(appending.map_err(not_started)?));
         // From here on dropping it ends the appender.
         let log = Self { shared, appender, sealer: Mutex::default(), stop_sealing, committer };
-        *log.sealer.lock().unwrap_or_else(PoisonError::into_inner) = Some(spawn("log-sealer", move || sealer.run())?);
+        let sealing = background::spawn("log-sealer", move || sealer.run()).map_err(not_started)?;
+        *log.sealer.lock().unwrap_or_else(PoisonError::into_inner) = Some(sealing);
         Ok(log)
     }
 
@@ -173,10 +178,6 @@ impl SledLog {
             appender::lock(&self.committer).close();
         }
     }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LogError> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|error| LogError::Open(error.into()))
 }
 
 impl Drop for SledLog {

@@ -210,7 +210,7 @@ impl Sealer {
                 return Ok(());
             }
             let encoded = read::encoded_chunk_at(&self.shared.chunks, position)?;
-            position = segment.push(&encoded)?.last().next();
+            position = segment.push_checked(&encoded)?.next();
             bytes += encoded.as_bytes().len() as u64;
         }
         let segment = segment.finish()?;
