@@ -1,8 +1,9 @@
 //! `bench`: generated events against a served ledger, and the same events printed.
 
+use reqwest::Method;
 use serde_json::Value;
 
-use crate::support::{Ledger, Outcome, Program, Server, Token};
+use crate::support::{Answer, Ledger, Outcome, Program, Server, Token};
 
 fn bench(server: &Server, token: &Token, arguments: &str) -> Outcome {
     let bench = Program::line("bench --url").arg(server.url()).arg("--token").arg(&token.secret);
@@ -63,6 +64,20 @@ async fn a_second_run_is_new_to_the_ledger_also_over_many_connections_and_at_a_r
     bench(&server, &token, "--workspace ws_1 --events 300 --connections 8 --rate 20000").expect_code(0);
     server.terminate().await;
     assert_eq!(export(&ledger).len(), 600);
+}
+
+#[tokio::test]
+async fn senders_who_are_held_to_the_pace_of_the_views_lose_nothing() {
+    let ledger = Ledger::new();
+    let token = ledger.token("--scope append --scope read");
+    let server = ledger.serve_with(|program| program.arg("--views-lag-events=10000")).await;
+    let run = "--events 40000 --connections 8 --batch 500 --workspace ws_1 --json";
+    let told: Value = serde_json::from_str(&bench(&server, &token, run).expect_code(0).stdout).expect("it is JSON");
+    assert_eq!(told["appended"], 40_000, "{told}");
+    let read = server.client(&token).request(Method::GET, "/api/webhookSubscriptions.deliveries?workspace_id=ws_1");
+    Answer::to(read.header("Ledger-Min-Position", 40_000)).await.expect_status(200);
+    server.terminate().await;
+    Program::line("replay --check --data-dir").arg(ledger.data_dir()).run().expect_code(0);
 }
 
 #[tokio::test]

@@ -48,6 +48,7 @@ async fn the_metrics_count_what_was_done() {
         ("hookledger_log_position", 4),
         ("hookledger_views_position", 4),
         ("hookledger_views_lag_events", 0),
+        ("hookledger_appends_held", 0),
     ];
     for (name, value) in figures {
         assert_eq!(figure(&answer.text, name), value, "{name}");

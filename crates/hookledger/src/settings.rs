@@ -102,6 +102,11 @@ pub(crate) struct ServeSettings {
         value_parser = within::<u64>(MIB..=64 * GIB))]
     pub(crate) views_cache_bytes: u64,
 
+    /// How many events the views may be behind before appends wait for them: 10000 to 1000000000000
+    #[arg(long, env = "HOOKLEDGER_VIEWS_LAG_EVENTS", value_name = "EVENTS", default_value_t = 500_000,
+        value_parser = within::<u64>(REQUEST_MAX_EVENTS as u64..=1_000_000_000_000))]
+    pub(crate) views_lag_events: u64,
+
     /// How long requests may go on after SIGTERM or SIGINT, in seconds: 0 to 600
     #[arg(long, env = "HOOKLEDGER_SHUTDOWN_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 10,
         value_parser = within::<u64>(0..=600))]

@@ -1,7 +1,8 @@
 //! `POST /v1/events`.
 //!
 //! Bodies take room as they arrive and as they are unpacked, and what is in flight is bounded together: senders who send faster than the disk
-//! writes are told to come back rather than held in memory.
+//! writes are told to come back rather than held in memory, and those who send faster than the views follow wait with
+//! their bodies unread.
 
 pub mod openapi;
 
@@ -22,6 +23,7 @@ use ledger_event::{CloudEvent, EventDraft, Position, Timestamp};
 use ledger_log::{Append, AppendError, Appended};
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::decode::{Encoding, UnpackError};
@@ -47,6 +49,7 @@ pub struct IngestHttp {
     ingest: Ingest,
     tokens: Tokens,
     options: IngestHttpOptions,
+    is_held: watch::Receiver<bool>,
     room: Room,
 }
 
@@ -57,7 +60,7 @@ pub struct IngestHttpOptions {
     pub now: fn() -> Timestamp,
     /// The most bytes of bodies in flight at a time; one request of maximal size always fits.
     pub bodies_max_bytes: usize,
-    /// How long reading a body may take, and then how long its append may.
+    /// How long a request may be held, then how long reading its body may take, and then its append.
     pub request_timeout: Duration,
 }
 
@@ -76,11 +79,11 @@ struct AppendAnswer {
 }
 
 impl IngestHttp {
-    /// The write side over HTTP.
+    /// The write side over HTTP. While `is_held` holds true, requests wait before their bodies are read.
     #[must_use]
-    pub fn new(ingest: Ingest, tokens: Tokens, options: IngestHttpOptions) -> Self {
+    pub fn new(ingest: Ingest, tokens: Tokens, options: IngestHttpOptions, is_held: watch::Receiver<bool>) -> Self {
         let room = Room::new(options.bodies_max_bytes);
-        Self { ingest, tokens, options, room }
+        Self { ingest, tokens, options, is_held, room }
     }
 
     /// The routes of the write side.
@@ -154,6 +157,7 @@ async fn receive(state: &IngestHttp, request: Request) -> Result<Append, Problem
     let format = request_format(&parts.headers)?;
     let encoding = request_encoding(&parts.headers)?;
     check_length(&parts.headers)?;
+    until_let_go(state).await?;
     let mut room = state.room.take();
     let reading = read_body(body, &mut room, expected_bytes(&parts.headers));
     let body = timeout(state.options.request_timeout, reading).await.map_err(|_| body_timed_out())??;
@@ -177,6 +181,16 @@ async fn receive(state: &IngestHttp, request: Request) -> Result<Append, Problem
         prepared
     })
     .await
+}
+
+/// Waits while requests are held. Whoever holds them has ended when it cannot be asked: then nobody does.
+async fn until_let_go(state: &IngestHttp) -> Result<(), Problem> {
+    if !*state.is_held.borrow() {
+        return Ok(());
+    }
+    let mut is_held = state.is_held.clone();
+    let let_go = timeout(state.options.request_timeout, is_held.wait_for(|is_held| !is_held)).await;
+    let_go.map(drop).map_err(|_| held_too_long())
 }
 
 fn answer(appended: &Appended) -> Response {
@@ -230,6 +244,10 @@ fn bytes_bound() -> String {
 
 fn no_room() -> Problem {
     Problem::unavailable("too many requests are in flight: send this one again", RETRY_AFTER)
+}
+
+fn held_too_long() -> Problem {
+    Problem::unavailable("the views are too far behind the log: send this request again", RETRY_AFTER)
 }
 
 fn body_timed_out() -> Problem {

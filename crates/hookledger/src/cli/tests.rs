@@ -92,7 +92,7 @@ fn the_range_that_help_tells_is_the_range_that_is_taken() {
         }
         ranges += 1;
     }
-    assert_eq!(ranges, 11, "each setting that is a number tells its range");
+    assert_eq!(ranges, 12, "each setting that is a number tells its range");
 }
 
 #[test]

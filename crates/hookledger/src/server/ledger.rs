@@ -8,8 +8,9 @@ use anyhow::{Context, anyhow, bail};
 use ledger_event::{ErrorChain, Position};
 use ledger_ingest::{Ingest, IngestOptions};
 use ledger_log::{Clock, EventLog, HeadSigner, SledLog, SledLogOptions};
-use ledger_projector::{Projector, ProjectorHandle, RebuildParts, Rebuilder};
+use ledger_projector::{LagBound, Projector, ProjectorHandle, RebuildParts, Rebuilder};
 use ledger_views::{ReadModel, Views, ViewsOptions};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use crate::clock;
@@ -27,6 +28,8 @@ pub(crate) struct Ledger {
     pub(crate) ingest: Ingest,
     pub(crate) projector: ProjectorHandle,
     pub(crate) rebuilder: Rebuilder,
+    /// Whether appends wait for the views.
+    pub(crate) appends_held: watch::Receiver<bool>,
     /// Where the log ended, and where the views stood, when they were opened.
     pub(crate) opened_at: OpenedAt,
 }
@@ -74,9 +77,12 @@ impl Ledger {
             options: views_options,
             now: clock::now,
         });
-        // Ends with the projector.
+        let lag = LagBound::new(settings.views_lag_events, views.clone(), log.watch_head(), projector.failure());
+        let appends_held = lag.is_holding();
+        // Both end with the projector.
         drop(tokio::spawn(rebuilder.clone().mend(projector.failure())));
-        Ok(Self { log, signer, views, ingest, projector, rebuilder, opened_at })
+        drop(tokio::spawn(lag.run()));
+        Ok(Self { log, signer, views, ingest, projector, rebuilder, appends_held, opened_at })
     }
 
     /// The last durable position.

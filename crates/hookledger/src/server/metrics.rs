@@ -21,6 +21,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 
 use super::ledger::{Ledger, OpenedAt};
 
@@ -61,6 +62,7 @@ impl Metrics {
             log: Arc::clone(&ledger.log),
             views: ledger.views.clone(),
             ingest: ledger.ingest.clone(),
+            appends_held: ledger.appends_held.clone(),
             opened_at: ledger.opened_at,
         }));
         Self { registry, requests, request_seconds }
@@ -162,6 +164,7 @@ struct LedgerCollector {
     log: Arc<SledLog>,
     views: ReadModel,
     ingest: Ingest,
+    appends_held: watch::Receiver<bool>,
     opened_at: OpenedAt,
 }
 
@@ -193,6 +196,7 @@ impl Collector for LedgerCollector {
             ("log_position", "Position of the last durable event", head),
             ("views_position", "Position that the views have reached", views),
             ("views_lag_events", "Events that the views have not folded yet", head - views),
+            ("appends_held", "1 while appends wait for the views", (*self.appends_held.borrow()).into()),
             ("log_sealed_position", "Last position that is in a sealed segment", sealing.sealed.get()),
             ("log_archived_position", "Last position of which the archive has a copy", sealing.archived.get()),
             ("log_hot_bytes", "Bytes of chunks in the hot tier of the log, about", sealing.hot_bytes),

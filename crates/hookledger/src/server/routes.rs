@@ -36,6 +36,7 @@ pub(crate) fn router(
             bodies_max_bytes: settings.append_queue_bytes,
             request_timeout: settings.request_timeout(),
         },
+        ledger.appends_held.clone(),
     );
     let feed_options = FeedOptions {
         now: clock::now,

@@ -16,8 +16,8 @@ use utoipa::openapi::{ObjectBuilder, OpenApi, Required, Type};
 use utoipa::{IntoParams, IntoResponses, OpenApi as _};
 
 use super::{
-    AppendAnswer, append_timed_out, body_timed_out, no_room, problem_of, problem_of_request, problem_of_unpack,
-    request_encoding, request_format, stopped, too_large,
+    AppendAnswer, append_timed_out, body_timed_out, held_too_long, no_room, problem_of, problem_of_request,
+    problem_of_unpack, request_encoding, request_format, stopped, too_large,
 };
 use crate::decode::{Encoding, UnpackError};
 use crate::ingest::IngestError;
@@ -106,7 +106,12 @@ impl IntoResponses for AppendRefusals {
         let caller = Refusals::of_caller(Scope::Append);
         let forbidden =
             [("scope", Problem::from(Forbidden::Scope(Scope::Append))), ("subscription_of_an_event", other_reach)];
-        let unavailable = [("no_room", no_room()), ("no_answer_in_time", append_timed_out()), ("stopped", stopped())];
+        let unavailable = [
+            ("no_room", no_room()),
+            ("views_behind", held_too_long()),
+            ("no_answer_in_time", append_timed_out()),
+            ("stopped", stopped()),
+        ];
         caller
             .with("The token may not: it lacks the scope, or an event is for what it does not reach.", forbidden)
             .with(

@@ -6,7 +6,7 @@ use axum::body::{Body, to_bytes};
 use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{Request, StatusCode};
 use ledger_auth::{Grant, Reach, Scopes, TokenRecord, TokenSet};
-use ledger_log::MemoryLog;
+use ledger_log::{EventLog, MemoryLog};
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -22,13 +22,21 @@ fn now() -> Timestamp {
 
 /// The write side onto a log, and a token that may append.
 fn write_side(log: Arc<MemoryLog>) -> (IngestHttp, String) {
+    held_write_side(log, watch::channel(false).1, Duration::from_secs(30))
+}
+
+fn held_write_side(
+    log: Arc<MemoryLog>,
+    is_held: watch::Receiver<bool>,
+    request_timeout: Duration,
+) -> (IngestHttp, String) {
     let scopes = Scopes::new([Scope::Append]).expect("it has one");
     let grant = Grant { reach: Reach::All, scopes, expires_at: None };
     let (secret, record) = TokenRecord::issue(grant, now()).expect("there is randomness");
     let tokens = Tokens::new(TokenSet::new(vec![record]).expect("one token is a set"));
     let ingest = Ingest::new(log, IngestOptions { text_cut_bytes: 1024, now });
-    let options = IngestHttpOptions { now, bodies_max_bytes: 0, request_timeout: Duration::from_secs(30) };
-    (IngestHttp::new(ingest, tokens, options), format!("Bearer {}", secret.expose()))
+    let options = IngestHttpOptions { now, bodies_max_bytes: 0, request_timeout };
+    (IngestHttp::new(ingest, tokens, options, is_held), format!("Bearer {}", secret.expose()))
 }
 
 async fn send(side: &IngestHttp, token: &str, body: Body) -> (Response, Value) {
@@ -66,6 +74,35 @@ async fn requests_beyond_the_bound_are_told_to_come_back_and_leave_room_when_don
     let (response, answer) = send(&side, &token, Body::from(EVENT)).await;
     assert_eq!((response.status(), &answer["appended"]), (StatusCode::OK, &Value::from(1)));
     assert_eq!(side.room.free_units(), free);
+}
+
+#[tokio::test]
+async fn a_request_that_is_held_too_long_is_told_to_come_back() {
+    let (_hold, is_held) = watch::channel(true);
+    let (side, token) = held_write_side(Arc::new(MemoryLog::new()), is_held, Duration::ZERO);
+    let (response, problem) = send(&side, &token, Body::from(EVENT)).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key(RETRY_AFTER));
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("too far behind")));
+}
+
+#[tokio::test]
+async fn a_request_that_is_held_goes_on_when_it_is_let_go() {
+    let (hold, is_held) = watch::channel(true);
+    let log = Arc::new(MemoryLog::new());
+    let (side, token) = held_write_side(log.clone(), is_held, Duration::from_secs(30));
+    let let_go = async {
+        tokio::task::yield_now().await;
+        assert_eq!(log.head().position, Position::START, "it waits");
+        hold.send_replace(false);
+    };
+    let ((response, answer), ()) = tokio::join!(send(&side, &token, Body::from(EVENT)), let_go);
+    assert_eq!((response.status(), &answer["appended"]), (StatusCode::OK, &Value::from(1)));
+
+    hold.send_replace(true);
+    drop(hold);
+    let (response, _) = send(&side, &token, Body::from(EVENT)).await;
+    assert_eq!(response.status(), StatusCode::OK, "nobody would let it go");
 }
 
 #[tokio::test]

@@ -8,12 +8,9 @@ use ledger_event::{Event, EventData, Position, Timestamp, testing};
 use ledger_log::{EventLog, MemoryLog};
 use ledger_projector::{Projector, ProjectorHandle, Rebuild, RebuildParts, Rebuilder, compare, start};
 use ledger_views::{ReadModel, Views};
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 use tempfile::TempDir;
 
-use crate::support::{OPTIONS, append_async, open};
+use crate::support::{OPTIONS, append_async, generate, open};
 
 /// A log with views that are kept current.
 struct Running {
@@ -54,10 +51,6 @@ impl Running {
     }
 }
 
-fn generate<T>(strategy: impl Strategy<Value = T>) -> T {
-    strategy.new_tree(&mut TestRunner::deterministic()).expect("it generates").current()
-}
-
 /// The folders of generations.
 fn generations(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).expect("it is there");
@@ -72,7 +65,7 @@ async fn a_rebuild_takes_over_from_views_that_are_read_and_written_all_the_while
     let history = generate(testing::history_of(60, 3 * 4096..3 * 4096 + 100_usize));
     let (before, meanwhile) = history.split_at(history.len() / 2);
     let log = Arc::new(MemoryLog::new());
-    append_async(&log, before).await;
+    append_async(&*log, before).await;
     let running = Running::start(&log, tempfile::tempdir().expect("a directory can be made"));
     running.caught_up().await;
 
@@ -80,7 +73,7 @@ async fn a_rebuild_takes_over_from_views_that_are_read_and_written_all_the_while
     assert!(matches!(running.rebuilder.start(), Rebuild::Running { .. }), "there is one at a time");
     let mut seen = Position::START;
     for events in meanwhile.chunks(64) {
-        append_async(&log, events).await;
+        append_async(&*log, events).await;
         let position = running.views.position();
         assert!(position >= seen, "readers were taken back from {seen} to {position}");
         seen = position;
@@ -107,7 +100,7 @@ async fn a_rebuild_that_is_stopped_leaves_the_old_views() {
     let history = generate(testing::history_of(60, 3 * 4096..3 * 4096 + 100_usize));
     let log = Arc::new(MemoryLog::new());
     for events in history.chunks(5000) {
-        append_async(&log, events).await;
+        append_async(&*log, events).await;
     }
     let running = Running::start(&log, tempfile::tempdir().expect("a directory can be made"));
     running.caught_up().await;
@@ -131,7 +124,7 @@ fn creations() -> (Vec<Event>, Vec<Event>) {
 /// A log, and the folder of its views, in which the states of deliveries are nonsense.
 async fn damaged(history: &[Event]) -> (Arc<MemoryLog>, TempDir) {
     let log = Arc::new(MemoryLog::new());
-    append_async(&log, history).await;
+    append_async(&*log, history).await;
     let running = Running::start(&log, tempfile::tempdir().expect("a directory can be made"));
     running.caught_up().await;
     running.projector.stop().await.expect("it has not failed");
@@ -157,7 +150,7 @@ async fn views_that_are_found_damaged_are_given_up_for_the_next_start() {
     let (first, later) = creations();
     let (log, dir) = damaged(&first).await;
     let running = Running::start(&log, dir);
-    append_async(&log, &later).await;
+    append_async(&*log, &later).await;
     let mut failure = running.projector.failure();
     let failed = failure.wait_for(Option::is_some).await.expect("it says so").clone().expect("it failed");
     assert!(failed.is_mended_by_rebuild(), "{failed:?}");
@@ -173,11 +166,11 @@ async fn views_that_are_found_damaged_are_rebuilt_while_the_log_goes_on() {
     let (log, dir) = damaged(&first).await;
     let running = Running::start(&log, dir);
     let mending = tokio::spawn(running.rebuilder.clone().mend(running.projector.failure()));
-    append_async(&log, &later).await;
+    append_async(&*log, &later).await;
     running.caught_up().await;
     assert!(matches!(running.ended().await, Rebuild::Done { .. }));
     assert!(running.projector.failure().borrow().is_none(), "it is mended");
-    append_async(&log, &first[..1]).await;
+    append_async(&*log, &first[..1]).await;
     running.caught_up().await;
     mending.abort();
     running.projector.stop().await.expect("it is mended");

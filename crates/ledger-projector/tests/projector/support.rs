@@ -5,6 +5,8 @@ use std::path::Path;
 use ledger_event::{CompletedEvent, Event};
 use ledger_log::{Append, EventLog, MemoryLog};
 use ledger_views::{Views, ViewsOptions};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
 
 /// How the views of tests are opened.
 pub(crate) const OPTIONS: ViewsOptions = ViewsOptions { cache_bytes: 1 << 20 };
@@ -26,7 +28,12 @@ pub(crate) fn append(log: &MemoryLog, events: &[Event]) {
 }
 
 /// The same, on a runtime that is there.
-pub(crate) async fn append_async(log: &MemoryLog, events: &[Event]) {
+pub(crate) async fn append_async(log: &dyn EventLog, events: &[Event]) {
     let events = events.iter().cloned().map(|event| CompletedEvent { event, occurred_at_given: true }).collect();
     log.append(Append::new(events)).await.expect("it is appended");
+}
+
+/// One of the values of a strategy, always the same.
+pub(crate) fn generate<T>(strategy: impl Strategy<Value = T>) -> T {
+    strategy.new_tree(&mut TestRunner::deterministic()).expect("it generates").current()
 }
