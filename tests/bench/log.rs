@@ -47,7 +47,7 @@ pub(crate) fn measure(report: &mut Report, scale: &Scale, program: &Program) {
     let sealed = seal_each(scale, open(), dir.path(), &log_dir);
     bytes("bytes on disk per event, sealed", sealed.iter().map(|sealed| sealed.bytes_per_event).collect());
     let rates = sealed.iter().map(|sealed| sealed.events_per_second).collect();
-    report.add(Row::new("seal: read, verify, write, sync, read back", Unit::PerSecond("events"), rates));
+    report.add(Row::new("seal: read, write, sync, read back", Unit::PerSecond("events"), rates));
     measure_open(report, scale, program, open);
     drop(dir);
     measure_tools(report, scale, program);
