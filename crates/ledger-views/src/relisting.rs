@@ -51,10 +51,9 @@ enum Change {
 }
 
 impl Relisting {
-    /// Adds a delivery that stood in lists as `old`, if in any, and is to stand there as `new`.
+    /// Adds a delivery that stood in lists as `old`, if in any, and is to stand there as `new`, which differs.
     pub(crate) fn add(&mut self, name: String, place: Place, scopes: ScopeSlots, old: Option<Listing>, new: Listing) {
         match old {
-            Some(old) if old == new => return,
             Some(old) if (old.kind(), old.order()) == (new.kind(), new.order()) => {
                 self.add_entries(scopes, new, Change::Mark(new.marks()));
             }

@@ -50,7 +50,7 @@ impl SledLog {
             let source = format!("no chunk begins at position {first}").into();
             return Err(LogError::Segment { action: "begin", source });
         };
-        Ok(SegmentHeader { identity: self.identity(), first, previous: chunk.decode()?.previous })
+        Ok(SegmentHeader { identity: self.identity(), first, previous: chunk.place()?.previous })
     }
 
     fn each_chunk(
